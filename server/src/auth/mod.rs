@@ -1,0 +1,166 @@
+//! Who is asking, and what they may see.
+//!
+//! A credential becomes a [`Principal`] here or the request ends. Tokens never reach a log or an
+//! error: what is wrong with one is told by a code.
+
+mod bots;
+mod jwt;
+mod origin;
+mod secrets;
+
+use crate::config::{Config, Secret};
+use crate::wire::{Code, GuildId, Problem, UnixMillis};
+
+use bots::BotTokens;
+pub use bots::InvalidName;
+use jwt::Jwt;
+pub use jwt::{Claims, Guilds, LEEWAY};
+pub use origin::{OriginPolicy, Source};
+use secrets::Folder;
+pub use secrets::SecretsError;
+
+/// Somebody whose credential is good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Principal {
+    /// A bot process; may only beat.
+    Bot,
+    /// Somebody who may see these guilds, until then.
+    Viewer {
+        /// Which.
+        guilds: Guilds,
+        /// When the token ends, leeway included.
+        until: UnixMillis,
+    },
+    /// May read everything, until then.
+    Operator {
+        /// When the token ends, leeway included.
+        until: UnixMillis,
+    },
+}
+
+/// Guilds that a principal may see. There is no other way to make one but to ask, so that no
+/// status leaves without a permission.
+#[derive(Debug, Clone)]
+pub struct Permitted {
+    guilds: Vec<GuildId>,
+    until: UnixMillis,
+}
+
+impl Permitted {
+    /// The guilds.
+    pub fn guilds(&self) -> &[GuildId] {
+        &self.guilds
+    }
+
+    /// The guilds, to keep.
+    pub fn into_guilds(self) -> Vec<GuildId> {
+        self.guilds
+    }
+
+    /// When the permission ends.
+    pub fn until(&self) -> UnixMillis {
+        self.until
+    }
+}
+
+impl Principal {
+    /// Asks to see the guilds.
+    ///
+    /// # Errors
+    ///
+    /// `guild_not_allowed`, naming the first guild that the token does not list.
+    pub fn may_watch(&self, guilds: Vec<GuildId>) -> Result<Permitted, Problem> {
+        let (until, foreign) = match self {
+            Self::Operator { until } => (*until, None),
+            Self::Viewer { guilds: allowed, until } => (*until, guilds.iter().find(|guild| !allowed.contains(**guild))),
+            Self::Bot => {
+                return Err(Problem::new(Code::GuildNotAllowed, "a bot's token may only beat; ask with a viewer's token"));
+            }
+        };
+        match foreign {
+            Some(guild) => Err(Problem::new(Code::GuildNotAllowed, format!("the token does not list guild {guild}"))),
+            None => Ok(Permitted { guilds, until }),
+        }
+    }
+
+    /// Asks to see everything.
+    ///
+    /// # Errors
+    ///
+    /// `operator_required`.
+    pub fn may_operate(&self) -> Result<(), Problem> {
+        match self {
+            Self::Operator { .. } => Ok(()),
+            Self::Bot | Self::Viewer { .. } => Err(Problem::new(Code::OperatorRequired, "this takes an operator's token")),
+        }
+    }
+
+    /// Asks to beat.
+    ///
+    /// # Errors
+    ///
+    /// `bot_required`.
+    pub fn may_beat(&self) -> Result<(), Problem> {
+        match self {
+            Self::Bot => Ok(()),
+            Self::Operator { .. } | Self::Viewer { .. } => Err(Problem::new(Code::BotRequired, "this takes a bot's token")),
+        }
+    }
+}
+
+/// Tells good credentials from bad ones.
+#[derive(Debug)]
+pub struct Authenticator {
+    bots: BotTokens,
+    jwt: Jwt,
+}
+
+impl Authenticator {
+    /// Opens the secrets that the configuration names, and makes those that it does not; returns
+    /// what was made, in words.
+    ///
+    /// # Errors
+    ///
+    /// When the data folder cannot be used.
+    pub fn open(config: &Config) -> Result<(Self, Vec<String>), SecretsError> {
+        let mut folder = Folder::new(&config.data);
+        let jwt = Jwt::new(&folder.jwt_secret(config.jwt_secret.as_ref())?);
+        let bots = BotTokens::new(config.bot_token.as_ref(), folder.bot_tokens(config.bot_token.as_ref())?);
+        Ok((Self { bots, jwt }, folder.made))
+    }
+
+    /// Whose the credential is.
+    ///
+    /// # Errors
+    ///
+    /// `expired_credential` for a token that was good once, else `invalid_credential`.
+    pub fn authenticate(&self, credential: &str) -> Result<Principal, Problem> {
+        if self.bots.contain(credential) {
+            return Ok(Principal::Bot);
+        }
+        self.jwt.verify(credential)
+    }
+}
+
+/// Signs a token for a viewer or an operator with the secret of this configuration, which is made
+/// if there is none.
+///
+/// # Errors
+///
+/// When the data folder cannot be used.
+pub fn mint(config: &Config, claims: &Claims) -> Result<String, SecretsError> {
+    let secret = Folder::new(&config.data).jwt_secret(config.jwt_secret.as_ref())?;
+    Ok(Jwt::new(&secret).sign(claims))
+}
+
+/// Makes a token for a bot. Its hash goes into the data folder, from where a running server picks
+/// it up; the token itself is kept nowhere.
+///
+/// # Errors
+///
+/// When the name is not one, or the data folder cannot be used.
+pub fn mint_bot(config: &Config, name: &str) -> Result<String, SecretsError> {
+    let token = bots::generate();
+    Folder::new(&config.data).add_bot_token(&bots::line(name, &Secret::new(&token))?)?;
+    Ok(token)
+}

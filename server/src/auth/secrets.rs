@@ -1,0 +1,108 @@
+//! The secrets in the data folder. Whatever is missing is made, readable by its owner only.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::bots::{self, InvalidName};
+use crate::config::{MIN_JWT_SECRET_BYTES, Secret};
+
+const JWT_SECRET: &str = "jwt-secret";
+const BOT_TOKEN: &str = "bot-token";
+const BOT_TOKENS: &str = "bot-tokens";
+
+/// The data folder cannot be used. One line that names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretsError {
+    /// A file cannot be read or written.
+    #[error("cannot use {path}: {source}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file holds less than a secret.
+    #[error("{path} has {length} bytes; a secret needs at least {MIN_JWT_SECRET_BYTES}")]
+    Short {
+        /// The file.
+        path: PathBuf,
+        /// How long it is.
+        length: usize,
+    },
+    /// The bot's name is not one.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+}
+
+/// The data folder, made when something is to be written into it.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    /// What was made, in words.
+    pub(super) made: Vec<String>,
+}
+
+impl Folder {
+    pub(super) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), made: Vec::new() }
+    }
+
+    /// The configured secret, else that of the folder, else a new one.
+    pub(super) fn jwt_secret(&mut self, configured: Option<&Secret>) -> Result<Secret, SecretsError> {
+        if let Some(secret) = configured {
+            return Ok(secret.clone());
+        }
+        let path = self.path.join(JWT_SECRET);
+        if self.create(JWT_SECRET, &bots::random_hex())? {
+            self.made.push(format!("made a secret for viewers' tokens in {}", path.display()));
+        }
+        let text = fs::read_to_string(&path).map_err(|source| SecretsError::Io { path: path.clone(), source })?;
+        let text = text.trim();
+        if text.len() < MIN_JWT_SECRET_BYTES {
+            return Err(SecretsError::Short { path, length: text.len() });
+        }
+        Ok(Secret::new(text))
+    }
+
+    /// The file with the hashes of bot tokens. If there is neither such a file nor a configured
+    /// token, a first one is made.
+    pub(super) fn bot_tokens(&mut self, configured: Option<&Secret>) -> Result<PathBuf, SecretsError> {
+        let path = self.path.join(BOT_TOKENS);
+        if configured.is_none() && !path.exists() {
+            let first = self.path.join(BOT_TOKEN);
+            if self.create(BOT_TOKEN, &bots::generate())? {
+                self.made.push(format!("made a token for your bot in {}", first.display()));
+            }
+            let token = fs::read_to_string(&first).map_err(|source| SecretsError::Io { path: first, source })?;
+            self.add_bot_token(&bots::line("default", &Secret::new(token.trim()))?)?;
+        }
+        Ok(path)
+    }
+
+    /// Adds a line to the file with the hashes of bot tokens.
+    pub(super) fn add_bot_token(&self, line: &str) -> Result<(), SecretsError> {
+        self.make()?;
+        let path = self.path.join(BOT_TOKENS);
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+        file.and_then(|mut file| file.write_all(line.as_bytes())).map_err(|source| SecretsError::Io { path, source })
+    }
+
+    /// Writes a file that was not there; false if it was.
+    fn create(&self, name: &str, text: &str) -> Result<bool, SecretsError> {
+        self.make()?;
+        let path = self.path.join(name);
+        let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path);
+        match file.and_then(|mut file| writeln!(file, "{text}")) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(source) => Err(SecretsError::Io { path, source }),
+        }
+    }
+
+    fn make(&self) -> Result<(), SecretsError> {
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.path);
+        made.map_err(|source| SecretsError::Io { path: self.path.clone(), source })
+    }
+}

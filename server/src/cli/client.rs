@@ -1,0 +1,105 @@
+//! What commands that talk to a server have in common.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use reqwest::Url;
+use serde::Serialize;
+
+use super::Failure;
+use crate::config::{self, Secret};
+use crate::wire::Problem;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where the server is.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ServerAddress {
+    /// Address of the server, such as http://127.0.0.1:3001
+    #[arg(long, env = "GUILDPULSE_URL")]
+    pub(super) url: Url,
+}
+
+/// The token that a command shows to the server.
+#[derive(Debug, Clone, Args)]
+pub(super) struct TokenSource {
+    /// File that holds the token. Without it the token is read from GUILDPULSE_TOKEN
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// The token itself; others can see it in the list of processes
+    #[arg(long, value_name = "TOKEN", conflicts_with = "token_file")]
+    token: Option<String>,
+}
+
+impl TokenSource {
+    /// The token.
+    #[expect(clippy::print_stderr, reason = "the warning is for the person at the terminal")]
+    pub(super) fn read(&self) -> Result<Secret, Failure> {
+        if let Some(token) = &self.token {
+            eprintln!("guildpulse: --token shows in the list of processes; use GUILDPULSE_TOKEN or --token-file");
+            return Ok(Secret::new(token));
+        }
+        if let Some(path) = &self.token_file {
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+            return Ok(Secret::new(text.map_err(Failure::usage)?.trim()));
+        }
+        let missing = || Failure::usage(anyhow::anyhow!("no token: set GUILDPULSE_TOKEN or name a --token-file"));
+        config::client_token()?.ok_or_else(missing)
+    }
+}
+
+/// A connection to the server.
+#[derive(Debug, Clone)]
+pub(super) struct Client {
+    http: reqwest::Client,
+    base: Url,
+    token: Option<Secret>,
+}
+
+impl Client {
+    pub(super) fn new(address: &ServerAddress, token: Option<Secret>) -> Result<Self, Failure> {
+        if !matches!(address.url.scheme(), "http" | "https") {
+            return Err(Failure::usage(anyhow::anyhow!("{} is neither http:// nor https://", address.url)));
+        }
+        // Another part of the process may have installed it before; either is the same.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let agent = concat!("guildpulse/", env!("CARGO_PKG_VERSION"));
+        let http = reqwest::Client::builder().timeout(PATIENCE).user_agent(agent).build();
+        Ok(Self { http: http.map_err(Failure::running)?, base: address.url.clone(), token })
+    }
+
+    /// Gets a path; an answer that is not a success is an error.
+    pub(super) async fn get(&self, path: &str) -> anyhow::Result<()> {
+        self.send(self.http.get(self.url(path)?)).await
+    }
+
+    /// Posts JSON to a path; an answer that is not a success is an error.
+    pub(super) async fn post(&self, path: &str, body: &impl Serialize) -> anyhow::Result<()> {
+        self.send(self.http.post(self.url(path)?).json(body)).await
+    }
+
+    fn url(&self, path: &str) -> anyhow::Result<Url> {
+        let base = self.base.as_str().trim_end_matches('/');
+        Ok(format!("{base}{path}").parse()?)
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<()> {
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token.reveal()),
+            None => request,
+        };
+        // The URL is the user's own; only the cause is news.
+        let answer = request.send().await.map_err(reqwest::Error::without_url)?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        match answer.json::<Problem>().await {
+            Ok(problem) => bail!("{status}: {}", problem.detail),
+            Err(_) => bail!("{status}"),
+        }
+    }
+}

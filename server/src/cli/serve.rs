@@ -1,0 +1,68 @@
+//! `guildpulse serve`: the server.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use tracing_subscriber::EnvFilter;
+
+use super::Failure;
+use super::signals::Signals;
+use crate::config::{self, Config, Flags};
+use crate::server::Server;
+
+/// What is logged unless `GUILDPULSE_LOG` says otherwise. hyper stays at info: below that it logs
+/// heads of requests, with the tokens in them.
+const LOG_FILTER: &str = "info,hyper=info,hyper_util=info";
+
+pub(super) fn run(flags: Flags) -> Result<ExitCode, Failure> {
+    let config = Config::load(flags)?;
+    log()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::running)?;
+    runtime.block_on(async {
+        let data = config.data.clone();
+        let server = Server::bind(config).await.map_err(Failure::usage)?;
+        for made in server.made() {
+            tracing::info!("{made}");
+        }
+        let admin = server.admin_addr().map(tracing::field::display);
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            data = %data.display(),
+            admin,
+            "listening on http://{}",
+            server.addr()
+        );
+        // Both listen from now on, so the one that waits for a second signal sees the first, too.
+        let (mut first, mut second) = listen().map_err(Failure::running)?;
+        let stop = async {
+            first.next().await;
+            tracing::info!("saying goodbye to all streams; a second signal ends at once");
+        };
+        let hurry = async {
+            second.next().await;
+            second.next().await;
+        };
+        tokio::select! {
+            () = server.run(stop) => {
+                tracing::info!("stopped");
+                Ok(ExitCode::SUCCESS)
+            }
+            () = hurry => Ok(ExitCode::FAILURE),
+        }
+    })
+}
+
+fn listen() -> anyhow::Result<(Signals, Signals)> {
+    Ok((Signals::listen()?, Signals::listen()?))
+}
+
+fn log() -> Result<(), Failure> {
+    let wanted = config::log_filter()?;
+    let filter = format!("{},{LOG_FILTER}", wanted.as_deref().unwrap_or("info"));
+    let filter = EnvFilter::try_new(filter).context("GUILDPULSE_LOG").map_err(Failure::usage)?;
+    let colour = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
+    log.with_ansi(colour).with_writer(std::io::stderr).init();
+    Ok(())
+}

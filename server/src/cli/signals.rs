@@ -1,0 +1,26 @@
+//! Signals that ask a process to end.
+
+use anyhow::Context;
+use rustix::process::Signal;
+use tokio::signal::unix::{self, SignalKind};
+
+/// Listens for SIGTERM and SIGINT.
+pub(super) struct Signals {
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
+}
+
+impl Signals {
+    pub(super) fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| unix::signal(kind).context("cannot listen for signals");
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    /// The next of them.
+    pub(super) async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.terminate.recv() => Signal::TERM,
+            _ = self.interrupt.recv() => Signal::INT,
+        }
+    }
+}

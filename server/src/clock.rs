@@ -1,0 +1,51 @@
+//! The only place that reads clocks. Everything behind it takes time as an argument.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::liveness::{Monotonic, Now};
+use crate::wire::UnixMillis;
+
+/// The clocks of this machine; monotonic time is counted from when the value was made.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    origin: Instant,
+}
+
+impl Clock {
+    /// Starts counting.
+    #[expect(clippy::disallowed_methods, reason = "the clock is where time is read")]
+    pub fn start() -> Self {
+        Self { origin: Instant::now() }
+    }
+
+    /// Both clocks now.
+    pub fn now(self) -> Now {
+        Now { monotonic: self.origin.elapsed(), wall: wall() }
+    }
+
+    /// The instant at which the monotonic clock shows `time`, for timers.
+    pub fn instant(self, time: Monotonic) -> Instant {
+        self.origin + time
+    }
+
+    /// How long the machine has slept since it was booted: the boot-time clock goes on in sleep,
+    /// the monotonic clock stands still.
+    pub fn slept(self) -> Duration {
+        let read = |clock| {
+            let time = clock_gettime(clock);
+            Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+        };
+        // Monotonic first: a preemption between the two must not look like negative sleep.
+        let monotonic = read(ClockId::Monotonic);
+        read(ClockId::Boottime).saturating_sub(monotonic)
+    }
+}
+
+/// The wall clock.
+#[expect(clippy::disallowed_methods, reason = "the clock is where time is read")]
+pub fn wall() -> UnixMillis {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+}

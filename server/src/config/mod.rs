@@ -1,0 +1,275 @@
+//! Settings: flag, then environment, then file, then default, each read once and checked here.
+//!
+//! This is the only module that reads the environment.
+
+mod origin;
+mod secret;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+pub use origin::{InvalidOrigin, Origin};
+pub use secret::Secret;
+
+/// The shortest secret for HS256: as long as the hash (RFC 7518, section 3.2).
+pub const MIN_JWT_SECRET_BYTES: usize = 32;
+
+/// The settings that are in force. Every field can be set by the key of its name in the file, by
+/// the flag of its name (but for secrets) and by the environment variable `GUILDPULSE_…`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Config {
+    /// Where the server listens. Default: `127.0.0.1:3001`. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// A second address, not for the public: metrics, readiness with its reason, and beats.
+    /// Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admin_listen: Option<SocketAddr>,
+    /// The folder for secrets and for everything that outlives a restart. Default:
+    /// `./guildpulse-data`.
+    pub data: PathBuf,
+    /// The origin at which browsers reach the server. Default: that of the `Host` header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<Origin>,
+    /// Other origins whose pages may use the server, also with cookies. Default: none.
+    pub cors_origins: Vec<Origin>,
+    /// Signs the tokens of viewers and operators (HS256). Default: made at the first start, in
+    /// `jwt-secret` in the data folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwt_secret: Option<Secret>,
+    /// The token of the bot. Default: made at the first start, in `bot-token` in the data folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bot_token: Option<Secret>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 3001)),
+            admin_listen: None,
+            data: PathBuf::from("./guildpulse-data"),
+            public_url: None,
+            cors_origins: Vec::new(),
+            jwt_secret: None,
+            bot_token: None,
+        }
+    }
+}
+
+/// Settings as flags and, where clap reads them, environment variables.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Flags {
+    /// Address to listen on [default: 127.0.0.1:3001]
+    #[arg(long, env = "GUILDPULSE_LISTEN", value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Second address, not for the public: metrics, readiness with its reason, and beats
+    #[arg(long, env = "GUILDPULSE_ADMIN_LISTEN", value_name = "ADDR")]
+    admin_listen: Option<SocketAddr>,
+    /// Where browsers reach this server, such as https://status.example.com
+    #[arg(long, env = "GUILDPULSE_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<Origin>,
+    /// Other origins whose pages may use this server, separated by commas
+    #[arg(long, env = "GUILDPULSE_CORS_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
+    cors_origins: Option<Vec<Origin>>,
+    #[command(flatten)]
+    data: DataFlags,
+}
+
+/// Where the data folder and the settings file are.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DataFlags {
+    /// Folder for secrets and everything that outlives a restart [default: ./guildpulse-data]
+    #[arg(long, env = "GUILDPULSE_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Settings as a TOML file; flags and environment variables win over it
+    #[arg(long, env = "GUILDPULSE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// The settings file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    listen: Option<SocketAddr>,
+    admin_listen: Option<SocketAddr>,
+    data: Option<PathBuf>,
+    public_url: Option<Origin>,
+    cors_origins: Option<Vec<Origin>>,
+    jwt_secret: Option<Secret>,
+    bot_token: Option<Secret>,
+}
+
+/// The settings cannot be used. One line that says which and why.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The settings file cannot be read.
+    #[error("cannot read the settings file {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The settings file is not what it should be.
+    #[error("{path}:{line}: {message}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What was wrong.
+        message: String,
+    },
+    /// A secret is too short to be one.
+    #[error("{name} has {length} bytes; it needs at least {least}")]
+    ShortSecret {
+        /// The setting.
+        name: &'static str,
+        /// How long it is.
+        length: usize,
+        /// How long it has to be.
+        least: usize,
+    },
+    /// An environment variable is not text.
+    #[error("the environment variable {0} is not valid UTF-8")]
+    NotText(&'static str),
+}
+
+impl Config {
+    /// The settings that the flags, the environment and the file add up to.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, has an unknown key or a value that does not fit, or when a
+    /// secret is too short.
+    pub fn load(flags: Flags) -> Result<Self, ConfigError> {
+        let file = match &flags.data.config {
+            Some(path) => File::read(path)?,
+            None => File::default(),
+        };
+        let default = Self::default();
+        let config = Self {
+            listen: flags.listen.or(file.listen).unwrap_or(default.listen),
+            admin_listen: flags.admin_listen.or(file.admin_listen),
+            data: flags.data.data.or(file.data).unwrap_or(default.data),
+            public_url: flags.public_url.or(file.public_url),
+            cors_origins: flags.cors_origins.or(file.cors_origins).unwrap_or_default(),
+            jwt_secret: environment("GUILDPULSE_JWT_SECRET")?.map(Secret::new).or(file.jwt_secret),
+            bot_token: environment("GUILDPULSE_BOT_TOKEN")?.map(Secret::new).or(file.bot_token),
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        // A bot token is compared, not computed with; 16 bytes are beyond guessing.
+        let secrets = [("jwt_secret", &self.jwt_secret, MIN_JWT_SECRET_BYTES), ("bot_token", &self.bot_token, 16)];
+        for (name, secret, least) in secrets {
+            let length = secret.as_ref().map_or(least, |secret| secret.reveal().len());
+            if length < least {
+                return Err(ConfigError::ShortSecret { name, length, least });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl From<DataFlags> for Flags {
+    fn from(data: DataFlags) -> Self {
+        Self { data, ..Self::default() }
+    }
+}
+
+impl File {
+    fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        toml::from_str(&text).map_err(|error| {
+            let before = error.span().map_or(0, |span| span.start).min(text.len());
+            let line = text.as_bytes()[..before].iter().filter(|byte| **byte == b'\n').count() + 1;
+            // One line, whatever the parser says.
+            let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+            ConfigError::Malformed { path: path.to_owned(), line, message }
+        })
+    }
+}
+
+/// A variable of the environment; an empty one counts as not set.
+///
+/// # Errors
+///
+/// When it is not UTF-8.
+#[expect(clippy::disallowed_methods, reason = "the configuration is where the environment is read")]
+fn environment(name: &'static str) -> Result<Option<String>, ConfigError> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => Err(ConfigError::NotText(name)),
+    }
+}
+
+/// The variables whose value is a secret, to be kept from child processes.
+pub const SECRET_VARIABLES: [&str; 3] = ["GUILDPULSE_TOKEN", "GUILDPULSE_BOT_TOKEN", "GUILDPULSE_JWT_SECRET"];
+
+/// The token of a client command, from `GUILDPULSE_TOKEN`.
+///
+/// # Errors
+///
+/// When it is not UTF-8.
+pub fn client_token() -> Result<Option<Secret>, ConfigError> {
+    Ok(environment("GUILDPULSE_TOKEN")?.map(Secret::new))
+}
+
+/// The log filter, from `GUILDPULSE_LOG`.
+///
+/// # Errors
+///
+/// When it is not UTF-8.
+pub fn log_filter() -> Result<Option<String>, ConfigError> {
+    environment("GUILDPULSE_LOG")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: &str) -> Result<Config, String> {
+        let path = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(path.path(), file).unwrap();
+        let data = DataFlags { config: Some(path.path().to_owned()), ..DataFlags::default() };
+        let name = path.path().display().to_string();
+        Config::load(data.into()).map_err(|error| error.to_string().replace(&name, "FILE"))
+    }
+
+    #[test]
+    fn a_bad_settings_file_is_told_in_one_line_that_names_the_place() {
+        assert_eq!(
+            load("listen = \"127.0.0.1:80\"\nlissten = 1\n").unwrap_err().split(',').next().unwrap(),
+            "FILE:2: unknown field `lissten`"
+        );
+        assert!(load("listen = 80").unwrap_err().starts_with("FILE:1: invalid type: integer `80`"));
+        assert!(load("\n\nlisten = [").unwrap_err().starts_with("FILE:3: "));
+        assert_eq!(load("jwt_secret = \"short\"").unwrap_err(), "jwt_secret has 5 bytes; it needs at least 32");
+        for text in ["listen = ", "cors_origins = [\"*\"]", "x", "[listen]\n"] {
+            assert_eq!(load(text).unwrap_err().lines().count(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_defaults() {
+        let config = load("listen = \"127.0.0.1:80\"\ncors_origins = [\"https://a.example\"]").unwrap();
+        assert_eq!(config.listen.port(), 80);
+        assert_eq!(config.cors_origins, ["https://a.example".parse::<Origin>().unwrap()]);
+        assert_eq!(config.data, Config::default().data);
+    }
+
+    #[test]
+    fn the_effective_configuration_hides_its_secrets() {
+        let config = load(&format!("jwt_secret = \"{}\"\nbot_token = \"{}\"", "s".repeat(32), "t".repeat(16))).unwrap();
+        for shown in [toml::to_string(&config).unwrap(), format!("{config:?}")] {
+            assert!(shown.contains("hidden") && !shown.contains("sss") && !shown.contains("ttt"), "{shown}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What machines ask: alive, ready, how much.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::App;
+use super::caller::Caller;
+use super::problem::Refusal;
+
+pub(super) async fn alive() -> &'static str {
+    "ok\n"
+}
+
+pub(super) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
+    match unready(&app) {
+        None => (StatusCode::OK, "ready\n"),
+        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+    }
+}
+
+pub(super) async fn ready_with_reason(State(app): State<Arc<App>>) -> (StatusCode, String) {
+    match unready(&app) {
+        None => (StatusCode::OK, "ready\n".into()),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
+    }
+}
+
+/// Why the server should get no new viewers.
+fn unready(app: &App) -> Option<&'static str> {
+    app.shutdown.is_cancelled().then_some("the server is stopping")
+}
+
+pub(super) async fn metrics_for_operators(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Refusal> {
+    caller.may_operate()?;
+    Ok(metrics(State(app)).await)
+}
+
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")], app.metrics.encode()).into_response()
+}

@@ -1,0 +1,123 @@
+//! HTTP: routes, credentials, and problems as answers. Nothing behind it knows a header.
+
+mod beats;
+mod body;
+mod caller;
+mod health;
+mod page;
+mod problem;
+mod status;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::routing::{MethodRouter, get, post};
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
+
+use crate::auth::{Authenticator, OriginPolicy};
+use crate::config::{Config, Origin};
+use crate::metrics::Metrics;
+use crate::monitor::Monitor;
+
+/// What handlers need.
+#[derive(Debug)]
+pub struct App {
+    /// What is known.
+    pub monitor: Arc<Monitor>,
+    /// Who may know it.
+    pub auth: Authenticator,
+    /// Whose cookies count.
+    pub origins: OriginPolicy,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Says that the server is stopping.
+    pub shutdown: CancellationToken,
+    /// How long the server waits for its streams when it stops.
+    pub drain: Duration,
+}
+
+/// One route as `protocol/openapi.json` names it.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// The method, in capitals.
+    pub method: &'static str,
+    /// The path, with parameters in braces.
+    pub path: &'static str,
+    handler: fn() -> MethodRouter<Arc<App>>,
+}
+
+/// Every route of the public address.
+pub const ROUTES: &[Route] = &[
+    Route { method: "POST", path: "/api/v1/heartbeats", handler: || post(beats::beat) },
+    Route { method: "POST", path: "/api/v1/goodbye", handler: || post(beats::goodbye) },
+    Route { method: "GET", path: "/api/v1/guilds/{guildId}/status", handler: || get(status::one) },
+    Route { method: "GET", path: "/api/v1/guilds/{guildId}/status/stream", handler: || get(status::stream_one) },
+    Route { method: "GET", path: "/api/v1/statuses", handler: || get(status::many) },
+    Route { method: "GET", path: "/api/v1/streams", handler: || get(status::stream_many) },
+    Route { method: "GET", path: "/api/v1/shards", handler: || get(status::shards) },
+    // The same under the prefix of a dashboard, where it may have had a proxy of its own.
+    Route { method: "GET", path: "/api/guilds/{guildId}/status", handler: || get(status::one) },
+    Route { method: "GET", path: "/api/guilds/{guildId}/status/stream", handler: || get(status::stream_one) },
+    Route { method: "GET", path: "/api/statuses", handler: || get(status::many) },
+    Route { method: "GET", path: "/api/streams", handler: || get(status::stream_many) },
+    Route { method: "GET", path: "/healthz", handler: || get(health::alive) },
+    Route { method: "GET", path: "/readyz", handler: || get(health::ready) },
+    Route { method: "GET", path: "/metrics", handler: || get(health::metrics_for_operators) },
+    Route { method: "GET", path: "/", handler: || get(page::page) },
+];
+
+/// Every route of the admin address, which the public must not reach.
+const ADMIN_ROUTES: &[Route] = &[
+    Route { method: "POST", path: "/api/v1/heartbeats", handler: || post(beats::beat) },
+    Route { method: "POST", path: "/api/v1/goodbye", handler: || post(beats::goodbye) },
+    Route { method: "GET", path: "/healthz", handler: || get(health::alive) },
+    Route { method: "GET", path: "/readyz", handler: || get(health::ready_with_reason) },
+    Route { method: "GET", path: "/metrics", handler: || get(health::metrics) },
+];
+
+/// The service of the public address.
+pub fn public(app: Arc<App>, config: &Config) -> Router {
+    let router = service(ROUTES, app);
+    if config.cors_origins.is_empty() { router } else { router.layer(cors(&config.cors_origins)) }
+}
+
+/// The service of the admin address.
+pub fn admin(app: Arc<App>) -> Router {
+    service(ADMIN_ROUTES, app)
+}
+
+fn service(routes: &[Route], app: Arc<App>) -> Router {
+    let router = routes.iter().fold(Router::new(), |router, route| router.route(route.path, (route.handler)()));
+    router
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(CatchPanicLayer::custom(problem::panicked))
+        .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION, header::COOKIE]))
+        .with_state(app)
+}
+
+/// Lets pages of other origins read answers, if the configuration lists them.
+fn cors(origins: &[Origin]) -> CorsLayer {
+    let origins = origins.iter().map(|origin| HeaderValue::from_str(origin.as_str()));
+    let origins: Vec<_> = origins.map(|origin| origin.expect("an origin is ASCII without control characters")).collect();
+    let last_event_id = HeaderName::from_static("last-event-id");
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_credentials(true)
+        .allow_methods([Method::GET, Method::HEAD, Method::POST])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CACHE_CONTROL,
+            header::CONTENT_TYPE,
+            header::IF_NONE_MATCH,
+            last_event_id,
+        ])
+        .expose_headers([header::ETAG, header::RETRY_AFTER])
+        // Answers say themselves what they vary by.
+        .vary([])
+}

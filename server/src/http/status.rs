@@ -1,0 +1,158 @@
+//! Statuses, as JSON and as streams.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+use axum::response::{IntoResponse, Response};
+use bytes::BytesMut;
+use tokio::time::Instant;
+
+use super::App;
+use super::caller::Caller;
+use super::problem::Refusal;
+use crate::auth::Permitted;
+use crate::stream::{Ends, StatusStream};
+use crate::wire::{Code, Facts, GuildId, Problem, Shards, Template};
+
+/// The most guilds that one request may ask for.
+const MAX_GUILDS: usize = 100;
+/// A fresh `lastHeartbeat` makes a new entity tag only in steps of this.
+const TAG_STEP_MS: i64 = 15_000;
+
+type GuildPath = Result<Path<String>, axum::extract::rejection::PathRejection>;
+
+pub(super) async fn one(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    path: GuildPath,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let permitted = caller.may_watch(vec![guild(path)?])?;
+    let guild = permitted.guilds()[0];
+    let facts = app.monitor.facts(guild);
+    let tag = entity_tag(&facts);
+    let fresh = headers.get_all(header::IF_NONE_MATCH).iter().any(|known| names(known, &tag));
+    let mut response =
+        if fresh { StatusCode::NOT_MODIFIED.into_response() } else { json(Template::new(&facts).json(guild)) };
+    private(&mut response);
+    let tag = HeaderValue::try_from(tag).expect("a tag is ASCII");
+    response.headers_mut().insert(header::ETAG, tag);
+    Ok(response)
+}
+
+pub(super) async fn many(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let permitted = caller.may_watch(guilds(query.as_deref())?)?;
+    let all = app.monitor.all_facts(permitted.guilds());
+    let mut body = BytesMut::from(&b"{\"statuses\":["[..]);
+    for (index, (guild, facts)) in permitted.guilds().iter().zip(&all).enumerate() {
+        if index > 0 {
+            body.extend_from_slice(b",");
+        }
+        Template::new(facts).write_json(*guild, &mut body);
+    }
+    body.extend_from_slice(b"]}");
+    let mut response = json(body.freeze());
+    private(&mut response);
+    Ok(response)
+}
+
+pub(super) async fn stream_one(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    path: GuildPath,
+    version: Version,
+) -> Result<Response, Refusal> {
+    let permitted = caller.may_watch(vec![guild(path)?])?;
+    Ok(stream(&app, permitted, version))
+}
+
+pub(super) async fn stream_many(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+    version: Version,
+) -> Result<Response, Refusal> {
+    let mut guilds = guilds(query.as_deref())?;
+    let mut seen = std::collections::HashSet::new();
+    guilds.retain(|guild| seen.insert(*guild));
+    Ok(stream(&app, caller.may_watch(guilds)?, version))
+}
+
+pub(super) async fn shards(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Refusal> {
+    caller.may_operate()?;
+    let mut response = Json(Shards { shards: app.monitor.shards() }).into_response();
+    private(&mut response);
+    Ok(response)
+}
+
+/// Opens a stream. `Last-Event-ID` needs no answer: a status is state, and the newest is sent.
+fn stream(app: &App, permitted: Permitted, version: Version) -> Response {
+    let left = permitted.until().0.saturating_sub(app.monitor.clock().now().wall.0);
+    let left = std::time::Duration::from_millis(u64::try_from(left).unwrap_or(0));
+    let token = Instant::from_std(app.monitor.clock().instant(app.monitor.clock().now().monotonic)).checked_add(left);
+    let ends = Ends { token, shutdown: app.shutdown.clone(), drain: app.drain };
+    let subscription = app.monitor.subscribe(permitted.into_guilds());
+    let body = StatusStream::new(subscription, ends, app.metrics.clone());
+    let mut response = Response::new(Body::new(body));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+    if version == Version::HTTP_11 {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("keep-alive"));
+    }
+    response
+}
+
+fn guild(path: GuildPath) -> Result<GuildId, Problem> {
+    let id = path.ok().and_then(|Path(id)| id.parse().ok());
+    id.ok_or_else(|| Problem::new(Code::InvalidGuildId, crate::wire::InvalidGuildId.to_string()))
+}
+
+/// The ids of `?guilds=ID,ID,…`, in the order asked.
+fn guilds(query: Option<&str>) -> Result<Vec<GuildId>, Problem> {
+    let pairs = form_urlencoded::parse(query.unwrap_or("").as_bytes());
+    let lists: Vec<_> = pairs.filter(|(name, _)| name == "guilds").map(|(_, list)| list).collect();
+    let ids: Vec<&str> = lists.iter().flat_map(|list| list.split(',')).collect();
+    if ids.is_empty() {
+        return Err(Problem::new(Code::InvalidGuildId, "name the guilds: ?guilds=ID,ID,…"));
+    }
+    if ids.len() > MAX_GUILDS {
+        let detail = format!("at most {MAX_GUILDS} guilds at once, not {}", ids.len());
+        return Err(Problem::new(Code::TooManyGuilds, detail));
+    }
+    let parse = |(index, id): (usize, &str)| {
+        id.parse().map_err(|error| Problem::new(Code::InvalidGuildId, format!("guild {} of the list: {error}", index + 1)))
+    };
+    ids.into_iter().enumerate().map(parse).collect()
+}
+
+fn entity_tag(facts: &Facts) -> String {
+    let step = facts.last_heartbeat.map_or(0, |time| time.0.div_euclid(TAG_STEP_MS));
+    format!("W/\"{}-{step}\"", facts.revision)
+}
+
+/// Whether an `If-None-Match` header names the tag, by weak comparison (RFC 9110, section 13.1.2).
+fn names(header: &HeaderValue, tag: &str) -> bool {
+    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    header.to_str().is_ok_and(|list| list.trim() == "*" || list.split(',').any(|known| opaque(known) == opaque(tag)))
+}
+
+fn json(body: bytes::Bytes) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// An answer that only the caller may keep, and must ask about before it uses it again.
+fn private(response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+}

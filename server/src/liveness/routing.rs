@@ -1,0 +1,86 @@
+//! Which generation a guild uses (rule 6).
+
+use super::generation::{Generation, MEMORY};
+use super::{Changes, Liveness, Monotonic, Now};
+use crate::wire::{GuildId, ShardKey};
+
+/// How many generations are remembered at once.
+const MOST: usize = 64;
+
+impl Liveness {
+    /// The shard that the guild uses: the place under which its viewers are to be found. `None`
+    /// while no generation is known.
+    pub fn route(&self, guild: GuildId) -> Option<ShardKey> {
+        let none_counts = !self.generations.iter().any(|generation| generation.counts);
+        let counting = || {
+            let newest_first = self.generations.iter().rev();
+            newest_first.filter(move |generation| generation.counts || none_counts)
+        };
+        let known = || {
+            let takers = counting().filter(|generation| self.may_take(generation, guild));
+            takers.filter_map(|generation| generation.shard_of(guild))
+        };
+        let ready = known().find(|shard| shard.ready);
+        // `max_by_key` returns the last of equals, and the newest generation is to win.
+        let ready_last = || known().filter(|shard| shard.last_ready.is_some()).collect::<Vec<_>>().into_iter().rev();
+        let shard = ready.or_else(|| ready_last().max_by_key(|shard| shard.last_ready)).or_else(|| known().next());
+        let newest = || counting().next().map(|generation| ShardKey::of(guild, generation.count));
+        shard.map(|shard| shard.key).or_else(newest)
+    }
+
+    /// A generation of one shard always has half of its shards ready. It may take a guild from
+    /// others that are alive only if it was ready while the guild's shard there still was.
+    fn may_take(&self, taker: &Generation, guild: GuildId) -> bool {
+        if taker.count != 1 {
+            return true;
+        }
+        let Some(first_ready) = taker.shard_of(guild).and_then(|shard| shard.first_ready) else { return true };
+        let mut alive = self.generations.iter().filter(|other| other.count != 1 && other.counts && other.ready > 0);
+        alive.all(|other| {
+            let shard = other.shard_of(guild);
+            shard.is_some_and(|shard| shard.ready || shard.last_ready.is_some_and(|last| last >= first_ready))
+        })
+    }
+
+    /// The place of the generation, which is begun if it is new.
+    pub(super) fn generation(&mut self, count: u32, now: Now, changes: &mut Changes) -> usize {
+        let known = self.generations.iter().position(|generation| generation.count == count);
+        known.unwrap_or_else(|| {
+            changes.born = true;
+            if self.generations.len() == MOST {
+                let oldest = self.generations.iter().min_by_key(|generation| generation.last_beat);
+                let oldest = oldest.expect("there are as many as there may be").count;
+                self.generations.retain(|generation| generation.count != oldest);
+            }
+            self.generations.push(Generation::new(count, now.monotonic));
+            self.generations.len() - 1
+        })
+    }
+
+    /// Lets generations count that have come that far; true if one began to.
+    pub(super) fn count_generations(&mut self) -> bool {
+        let all_ready: usize = self.generations.iter().map(|generation| generation.ready).sum();
+        let mut began = false;
+        for generation in self.generations.iter_mut().filter(|generation| !generation.counts) {
+            let only_one = generation.ready > 0 && generation.ready == all_ready;
+            generation.counts = generation.has_half_ready() || only_one;
+            began |= generation.counts;
+        }
+        began
+    }
+
+    /// The generations that will be forgotten if they do not beat. The one with the newest beat
+    /// is not among them: there would be nothing left to say of its guilds.
+    pub(super) fn mortal_generations(&self) -> impl Iterator<Item = &Generation> {
+        let newest = self.generations.iter().max_by_key(|generation| generation.last_beat).map(|newest| newest.count);
+        self.generations.iter().filter(move |generation| Some(generation.count) != newest)
+    }
+
+    /// Forgets the generations whose time has come; true if there were any.
+    pub(super) fn forget_generations(&mut self, now: Monotonic) -> bool {
+        let over = |generation: &&Generation| generation.last_beat + MEMORY <= now;
+        let gone: Vec<u32> = self.mortal_generations().filter(over).map(|generation| generation.count).collect();
+        self.generations.retain(|generation| !gone.contains(&generation.count));
+        !gone.is_empty()
+    }
+}

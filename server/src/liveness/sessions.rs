@@ -1,0 +1,90 @@
+//! Which beats are news: sequence numbers and sessions that have ended.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use super::Monotonic;
+use crate::wire::{Beat, Goodbye, Name, ShardKey};
+
+/// How long a session is remembered after its last word.
+const MEMORY: Duration = Duration::from_secs(10 * 60);
+
+#[derive(Debug, Default)]
+struct Session {
+    seq: Option<u64>,
+    ended: bool,
+    /// Shards that it left while it went on for others.
+    left: BTreeSet<ShardKey>,
+    last_word: Monotonic,
+}
+
+/// All sessions that were heard of in the last ten minutes.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    known: HashMap<(Option<Name>, Name), Session>,
+    swept: Monotonic,
+}
+
+impl Sessions {
+    /// Whether the beat is newer than everything its session said, and the session not over.
+    pub(super) fn admit(&mut self, beat: &Beat, now: Monotonic) -> bool {
+        self.sweep(now);
+        let Some(session) = &beat.session else { return true };
+        let known = self.recall(beat.instance.clone(), session.clone(), now);
+        let stale = beat.seq.is_some_and(|seq| known.seq.is_some_and(|newest| seq <= newest));
+        if known.ended || stale {
+            return false;
+        }
+        known.seq = beat.seq.or(known.seq);
+        true
+    }
+
+    /// Whether the session of the beat has said goodbye to this shard.
+    pub(super) fn has_left(&self, beat: &Beat, shard: ShardKey) -> bool {
+        let Some(session) = &beat.session else { return false };
+        self.known.get(&(beat.instance.clone(), session.clone())).is_some_and(|known| known.left.contains(&shard))
+    }
+
+    /// Ends what the goodbye ends, so that a late beat cannot revive it.
+    pub(super) fn end(&mut self, goodbye: &Goodbye, now: Monotonic) {
+        if let Some(session) = &goodbye.session {
+            self.recall(goodbye.instance.clone(), session.clone(), now).end(goodbye);
+            return;
+        }
+        for ((instance, _), session) in &mut self.known {
+            if *instance == goodbye.instance {
+                session.last_word = now;
+                session.end(goodbye);
+            }
+        }
+    }
+
+    fn recall(&mut self, instance: Option<Name>, session: Name, now: Monotonic) -> &mut Session {
+        let known = self.known.entry((instance, session)).or_default();
+        if known.is_forgotten(now) {
+            *known = Session::default();
+        }
+        known.last_word = now;
+        known
+    }
+
+    fn sweep(&mut self, now: Monotonic) {
+        if now.saturating_sub(self.swept) > MEMORY {
+            self.swept = now;
+            self.known.retain(|_, session| !session.is_forgotten(now));
+        }
+    }
+}
+
+impl Session {
+    fn end(&mut self, goodbye: &Goodbye) {
+        match &goodbye.shards {
+            None => self.ended = true,
+            Some(shards) => self.left.extend(shards),
+        }
+    }
+
+    fn is_forgotten(&self, now: Monotonic) -> bool {
+        now.saturating_sub(self.last_word) > MEMORY
+    }
+}

@@ -1,0 +1,366 @@
+//! One shard: the processes that beat for it, and what is said of it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::apply::LostGateway;
+use super::process::{Process, freshness};
+use super::{Monotonic, Now, RestoredShard};
+use crate::wire::{
+    Beat, DEFAULT_INTERVAL, Facts, GatewayState, Goodbye, GuildId, Name, Reason, Revision, ShardDetail, ShardKey,
+    ShardReport, State, UnixMillis,
+};
+
+/// How long a shard that lost Discord is given to come back (rule 4).
+const RECONNECT_GRACE: Duration = Duration::from_secs(15);
+
+/// What else a beat says.
+#[derive(Debug)]
+pub(super) struct Heard {
+    /// The guilds whose report of being unavailable ended with it.
+    pub(super) ended: BTreeSet<GuildId>,
+    /// Whether the process was ready and, in the same session, no longer is.
+    pub(super) gateway: LostGateway,
+}
+
+/// Why the last process of a shard went.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Fall {
+    Timeout,
+    Goodbye { expected_back: Option<Duration> },
+    Fatal,
+}
+
+/// A shard that beats but lost Discord after having been ready.
+#[derive(Debug)]
+pub(super) struct Lost {
+    pub(super) at: Monotonic,
+    /// The end of its grace, until that has passed.
+    until: Option<Monotonic>,
+    /// A ready process itself reported the loss; it did not just leave others behind.
+    pub(super) by_gateway: bool,
+    /// Most shards of the generation lost Discord with it (rule 5).
+    pub(super) outage: bool,
+}
+
+#[derive(Debug)]
+struct Maintenance {
+    until: Monotonic,
+    expected_back: UnixMillis,
+}
+
+/// What was said is in doubt, by our own fault, until a process is heard (rule 8).
+#[derive(Debug)]
+struct Doubt {
+    reason: Reason,
+    /// The end for a shard without processes; with processes, the last of them ends it.
+    until: Option<Monotonic>,
+}
+
+/// What viewers were last told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Said {
+    state: State,
+    reason: Option<Reason>,
+    expected_back: Option<UnixMillis>,
+    version: Option<Name>,
+}
+
+#[derive(Debug)]
+pub(super) struct Shard {
+    pub(super) key: ShardKey,
+    pub(super) processes: Vec<Process>,
+    /// Ready at some time since it last fell.
+    was_ready: bool,
+    pub(super) lost: Option<Lost>,
+    maintenance: Option<Maintenance>,
+    fallen: Reason,
+    doubt: Option<Doubt>,
+    /// The state before the doubt, as long as `Unknown` is said because of it.
+    doubted: Option<State>,
+    pub(super) ready: bool,
+    /// When it was ready for the first time, and when it last ceased to be.
+    pub(super) first_ready: Option<Monotonic>,
+    pub(super) last_ready: Option<Monotonic>,
+    last_heartbeat: Option<UnixMillis>,
+    said: Said,
+    since: UnixMillis,
+    /// The number of its newest transition.
+    number: u64,
+    /// The time of its earliest entry among the timers.
+    pub(super) armed: Option<Monotonic>,
+}
+
+impl Shard {
+    pub(super) fn new(key: ShardKey, since: UnixMillis) -> Self {
+        Self {
+            key,
+            processes: Vec::new(),
+            was_ready: false,
+            lost: None,
+            maintenance: None,
+            fallen: Reason::NeverSeen,
+            doubt: None,
+            doubted: None,
+            ready: false,
+            first_ready: None,
+            last_ready: None,
+            last_heartbeat: None,
+            said: Said { state: State::Unknown, reason: Some(Reason::NeverSeen), expected_back: None, version: None },
+            since,
+            number: 0,
+            armed: None,
+        }
+    }
+
+    /// A shard as an earlier run of the server left it: in doubt until it is heard (rule 8).
+    pub(super) fn restore(stored: RestoredShard, first: &mut u64, now: Now) -> Self {
+        let mut shard = Self::new(stored.key, stored.since);
+        shard.was_ready = stored.was_ready;
+        shard.last_heartbeat = stored.last_heartbeat;
+        shard.fallen = stored.reason.filter(|_| stored.processes.is_empty()).unwrap_or(Reason::HeartbeatTimeout);
+        shard.maintenance = stored.expected_back.map(|expected_back| {
+            let left = u64::try_from(expected_back.0.saturating_sub(now.wall.0)).unwrap_or(0);
+            Maintenance { until: now.monotonic + Duration::from_millis(left), expected_back }
+        });
+        if shard.maintenance.is_some() {
+            shard.fallen = Reason::Goodbye;
+        }
+        let alone = stored.processes.is_empty();
+        shard.doubt = Some(Doubt {
+            reason: Reason::ServerRestarted,
+            until: alone.then(|| now.monotonic + freshness(stored.interval)),
+        });
+        shard.doubted = Some(stored.state);
+        for process in stored.processes {
+            *first += 1;
+            shard.processes.push(Process::restore(process, *first, now.monotonic));
+        }
+        shard.said = Said {
+            state: State::Unknown,
+            reason: Some(Reason::ServerRestarted),
+            expected_back: None,
+            version: stored.version,
+        };
+        shard
+    }
+
+    /// Takes in a beat. `None` if it is a late one of a session that a newer one has replaced.
+    pub(super) fn beat(&mut self, beat: &Beat, report: &ShardReport, order: u64, now: Now) -> Option<Heard> {
+        let (instance, session) = (beat.instance.as_ref(), beat.session.as_ref());
+        let known = self.processes.iter().position(|process| process.is(instance, session));
+        if known.is_some_and(|index| self.processes[index].has_superseded(session)) {
+            return None;
+        }
+        self.doubt = None;
+        self.last_heartbeat = Some(now.wall);
+        if report.state == GatewayState::Fatal {
+            let gone = known.map(|index| self.processes.remove(index));
+            if self.processes.is_empty() {
+                self.fall(Fall::Fatal, now);
+            }
+            return Some(Heard {
+                ended: gone.map(|process| process.unavailable).unwrap_or_default(),
+                gateway: LostGateway::No,
+            });
+        }
+        let index = known.unwrap_or_else(|| {
+            self.processes.push(Process::new(beat.instance.clone(), beat.session.clone(), order));
+            self.processes.len() - 1
+        });
+        Some(self.processes[index].beat(beat, report, order, now))
+    }
+
+    /// Takes the processes that the goodbye speaks for off the shard; `None` if there are none.
+    pub(super) fn goodbye(&mut self, goodbye: &Goodbye, now: Now) -> Option<BTreeSet<GuildId>> {
+        let leaves = |process: &Process| {
+            process.instance == goodbye.instance && (goodbye.session.is_none() || process.session == goodbye.session)
+        };
+        let ended = self.remove(leaves)?;
+        self.doubt = None;
+        if self.processes.is_empty() {
+            self.fall(Fall::Goodbye { expected_back: goodbye.expected_back }, now);
+        }
+        Some(ended)
+    }
+
+    /// Lets everything happen that is due; returns the guilds whose report ended with a process.
+    pub(super) fn expire(&mut self, now: Now) -> BTreeSet<GuildId> {
+        let past = |until: Option<Monotonic>| until.is_some_and(|until| until <= now.monotonic);
+        let ended = self.remove(|process| process.deadline <= now.monotonic);
+        if ended.is_some() && self.processes.is_empty() {
+            self.fall(Fall::Timeout, now);
+        }
+        if let Some(lost) = &mut self.lost {
+            lost.until = lost.until.filter(|until| !past(Some(*until)));
+        }
+        if past(self.maintenance.as_ref().map(|maintenance| maintenance.until)) {
+            self.maintenance = None;
+        }
+        if past(self.doubt.as_ref().and_then(|doubt| doubt.until)) {
+            self.doubt = None;
+        }
+        ended.unwrap_or_default()
+    }
+
+    fn remove(&mut self, leaves: impl Fn(&Process) -> bool) -> Option<BTreeSet<GuildId>> {
+        let gone = self.processes.extract_if(.., |process| leaves(process));
+        gone.map(|process| process.unavailable).reduce(|mut all, more| {
+            all.extend(more);
+            all
+        })
+    }
+
+    fn fall(&mut self, why: Fall, now: Now) {
+        self.was_ready = false;
+        self.lost = None;
+        self.doubt = None;
+        match why {
+            // The silence of a process that was not ready yet does not end a maintenance.
+            Fall::Timeout if self.maintenance.is_some() => {}
+            Fall::Timeout => self.fallen = Reason::HeartbeatTimeout,
+            Fall::Fatal => {
+                self.fallen = Reason::Fatal;
+                self.maintenance = None;
+            }
+            Fall::Goodbye { expected_back } => {
+                self.fallen = Reason::Goodbye;
+                self.maintenance = expected_back
+                    .map(|time| Maintenance { until: now.monotonic + time, expected_back: now.wall.saturating_add(time) });
+            }
+        }
+    }
+
+    /// The next time at which [`Self::expire`] has something to do.
+    pub(super) fn next_due(&self) -> Option<Monotonic> {
+        let deadlines = self.processes.iter().map(|process| process.deadline);
+        let rest = [
+            self.lost.as_ref().and_then(|lost| lost.until),
+            self.maintenance.as_ref().map(|maintenance| maintenance.until),
+            self.doubt.as_ref().and_then(|doubt| doubt.until),
+        ];
+        deadlines.chain(rest.into_iter().flatten()).min()
+    }
+
+    /// The machine slept: what we know is old, and every deadline starts anew (rule 8).
+    pub(super) fn suspended(&mut self, slept: Duration, now: Monotonic) {
+        for process in &mut self.processes {
+            process.deadline = process.deadline.max(now + freshness(process.interval));
+        }
+        if let Some(until) = self.lost.as_mut().and_then(|lost| lost.until.as_mut()) {
+            *until = (*until).max(now + RECONNECT_GRACE);
+        }
+        if let Some(maintenance) = &mut self.maintenance {
+            // The time that was announced is on the wall, and that went on.
+            maintenance.until = maintenance.until.saturating_sub(slept);
+        }
+        if self.doubt.is_none() && !self.processes.is_empty() {
+            self.doubt = Some(Doubt { reason: Reason::ServerSuspended, until: None });
+            self.doubted = Some(self.said.state);
+        }
+    }
+
+    /// Our own loop was late: every deadline moves by the lateness and one interval (rule 8).
+    pub(super) fn late(&mut self, by: Duration) {
+        for process in &mut self.processes {
+            process.deadline += by + process.interval;
+        }
+        let untils = [
+            self.lost.as_mut().and_then(|lost| lost.until.as_mut()),
+            self.maintenance.as_mut().map(|maintenance| &mut maintenance.until),
+            self.doubt.as_mut().and_then(|doubt| doubt.until.as_mut()),
+        ];
+        for until in untils.into_iter().flatten() {
+            *until += by + DEFAULT_INTERVAL;
+        }
+    }
+
+    /// Draws the conclusions from what is known. `next` gives the number of a new transition; it
+    /// is asked for, and the answer is true, if there is something new to say.
+    pub(super) fn settle(&mut self, gateway: LostGateway, now: Now, next: impl FnOnce() -> u64) -> bool {
+        let ready = self.processes.iter().any(Process::is_ready);
+        if ready {
+            self.was_ready = true;
+            self.lost = None;
+            self.maintenance = None;
+            self.first_ready.get_or_insert(now.monotonic);
+        } else if self.was_ready && self.lost.is_none() && !self.processes.is_empty() {
+            let until = Some(now.monotonic + RECONNECT_GRACE);
+            self.lost = Some(Lost { at: now.monotonic, until, by_gateway: gateway == LostGateway::Yes, outage: false });
+        }
+        if self.ready && !ready {
+            self.last_ready = Some(now.monotonic);
+        }
+        self.ready = ready;
+
+        let said = self.say();
+        if said == self.said {
+            return false;
+        }
+        if said.state != self.said.state {
+            let resumed = self.doubted == Some(said.state);
+            if self.doubt.is_none() && !resumed {
+                self.since = now.wall;
+            }
+        }
+        if self.doubt.is_none() {
+            self.doubted = None;
+        }
+        self.said = said;
+        self.number = next();
+        true
+    }
+
+    /// The status by rules 3, 4, 5 and 8.
+    fn say(&self) -> Said {
+        let best = self.processes.iter().max_by_key(|process| process.rank());
+        let (state, reason) = match (&self.doubt, best, &self.lost, &self.maintenance) {
+            (Some(doubt), ..) => (State::Unknown, Some(doubt.reason)),
+            (None, Some(best), ..) if best.is_ready() => (State::Online, None),
+            (None, Some(_), Some(lost), _) => {
+                let cut_off = if lost.until.is_some() { Reason::Resuming } else { Reason::GatewayDisconnected };
+                let state = if lost.until.is_some() { State::Reconnecting } else { State::Offline };
+                (state, Some(if lost.outage { Reason::DiscordOutage } else { cut_off }))
+            }
+            (None, _, None, Some(_)) => (State::Maintenance, Some(Reason::Goodbye)),
+            (None, Some(_), None, None) => (State::Offline, Some(Reason::Starting)),
+            (None, None, ..) => (State::Offline, Some(self.fallen)),
+        };
+        let expected_back = self.maintenance.as_ref().filter(|_| state == State::Maintenance);
+        let newest = self.processes.iter().filter(|process| process.is_ready()).max_by_key(|process| process.first);
+        let version = newest.and_then(|process| process.version.clone()).or_else(|| self.said.version.clone());
+        Said { state, reason, expected_back: expected_back.map(|maintenance| maintenance.expected_back), version }
+    }
+
+    /// Whether the guild, one of this shard, is reported as unavailable by a process.
+    pub(super) fn excepts(&self, guild: GuildId) -> bool {
+        self.processes.iter().any(|process| process.unavailable.contains(&guild))
+    }
+
+    /// Whether an exception shows (rule 7).
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.said.state, State::Online | State::Reconnecting)
+    }
+
+    /// What is said of a guild of this shard without an exception. `floor` is the least `seq`.
+    pub(super) fn facts(&self, boot: u64, floor: u64) -> Facts {
+        let healthy = self.is_up() || matches!(self.doubted, Some(State::Online | State::Reconnecting));
+        Facts {
+            healthy,
+            state: self.said.state,
+            reason: self.said.reason,
+            last_heartbeat: self.last_heartbeat,
+            version: self.said.version.clone(),
+            since: self.since,
+            expected_back: self.said.expected_back,
+            shard: Some(self.key),
+            revision: Revision { boot, seq: self.number.max(floor) },
+        }
+    }
+
+    /// The shard as operators see it.
+    pub(super) fn detail(&self, boot: u64, floor: u64) -> ShardDetail {
+        let instances = self.processes.iter().map(Process::detail).collect();
+        ShardDetail { facts: self.facts(boot, floor), instances }
+    }
+}

@@ -1,0 +1,92 @@
+//! What guildpulse counts of itself, in Prometheus' text format.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use serde::Serialize;
+
+use crate::wire::Code;
+use crate::wire::sse::GoodbyeReason;
+
+/// All metrics. Clones count into the same ones.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    /// Streams that are open now.
+    pub viewers: Gauge,
+    /// Streams opened since the start.
+    pub streams_opened: Counter,
+    /// Streams closed since the start, by who ended them.
+    pub streams_closed: Family<Label, Counter>,
+    /// Statuses handed to viewers because something changed.
+    pub deliveries: Counter<u64, AtomicU64>,
+    /// Beats that were read and applied.
+    pub beats_accepted: Counter,
+    /// Beats and goodbyes that were refused, by the problem's code.
+    pub beats_rejected: Family<Label, Counter>,
+}
+
+/// One label and its value.
+pub type Label = [(&'static str, String); 1];
+
+/// The label `name` with the word that stands for `value` in JSON.
+fn label(name: &'static str, value: impl Serialize) -> Label {
+    let word = serde_json::to_value(value).ok().and_then(|word| word.as_str().map(String::from));
+    [(name, word.unwrap_or_default())]
+}
+
+impl Metrics {
+    /// Counts a beat or a goodbye that was refused.
+    pub fn reject_beat(&self, code: Code) {
+        self.beats_rejected.get_or_create(&label("code", code)).inc();
+    }
+
+    /// All metrics as text (`text/plain; version=0.0.4` compatible OpenMetrics).
+    pub fn encode(&self) -> String {
+        let mut registry = Registry::with_prefix("guildpulse");
+        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The running version", build);
+        registry.register("viewers", "Streams that are open now", self.viewers.clone());
+        registry.register("streams_opened", "Streams opened since the start", self.streams_opened.clone());
+        registry.register("streams_closed", "Streams closed since the start, by reason", self.streams_closed.clone());
+        registry.register("deliveries", "Statuses handed to viewers because something changed", self.deliveries.clone());
+        registry.register("beats_accepted", "Beats that were read and applied", self.beats_accepted.clone());
+        registry.register("beats_rejected", "Beats and goodbyes that were refused, by code", self.beats_rejected.clone());
+        let mut text = String::new();
+        encode(&mut text, &registry).expect("memory takes every write");
+        text
+    }
+}
+
+/// A stream that counts as open until it is dropped.
+#[derive(Debug)]
+pub struct OpenStream {
+    metrics: Metrics,
+    ended: Option<GoodbyeReason>,
+}
+
+impl OpenStream {
+    /// Counts a stream as opened.
+    pub fn new(metrics: Metrics) -> Self {
+        metrics.streams_opened.inc();
+        metrics.viewers.inc();
+        Self { metrics, ended: None }
+    }
+
+    /// The server ends the stream; otherwise it is the viewer who left.
+    pub fn end(&mut self, reason: GoodbyeReason) {
+        self.ended = Some(reason);
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        let reason = self.ended.map_or_else(|| label("reason", "viewer"), |reason| label("reason", reason));
+        self.metrics.streams_closed.get_or_create(&reason).inc();
+        self.metrics.viewers.dec();
+    }
+}

@@ -1,0 +1,295 @@
+//! The one place that joins liveness, clock and viewers.
+//!
+//! One short lock holds the state machine and the index of viewers together. So the receipt of a
+//! beat, what follows from it and who is told are one step; and a viewer that joins reads its
+//! snapshot and is registered in one step, with no gap between the two.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::clock::Clock;
+use crate::hub::{Hub, Mailbox, ViewerId};
+use crate::liveness::{Applied, Input, Liveness, Monotonic, Now, Restored, Transition};
+use crate::metrics::Metrics;
+use crate::store::{Record, Store};
+use crate::wire::{Beat, Facts, Goodbye, GuildId, ShardDetail, ShardKey, Template, sse};
+
+/// Beats that reached the machine before their deadline are read from their sockets before the
+/// deadline is acted on (rule 2). "Announced within 50 ms" leaves room for it.
+const LINGER: Duration = Duration::from_millis(10);
+/// The loop looks at the clocks at least this often, to see that it was late or that we slept.
+const WATCH: Duration = Duration::from_secs(1);
+/// A loop that wakes later than this was held up, and so may others have been (rule 8).
+const LATE: Duration = Duration::from_millis(250);
+/// The clocks drift apart by less than this without sleep.
+const SLEPT: Duration = Duration::from_millis(500);
+
+/// Liveness, its timers and its viewers.
+#[derive(Debug)]
+pub struct Monitor {
+    clock: Clock,
+    boot: u64,
+    metrics: Metrics,
+    core: Mutex<Core>,
+    wake: Condvar,
+}
+
+#[derive(Debug)]
+struct Core {
+    liveness: Liveness,
+    hub: Hub,
+    store: Store,
+    /// When the loop means to wake, while it waits for something to be due.
+    armed: Option<Monotonic>,
+    stopped: bool,
+}
+
+impl Monitor {
+    /// A monitor that has never heard of any shard.
+    pub fn new(clock: Clock, store: Store, metrics: Metrics) -> Self {
+        let now = clock.now();
+        let boot = now.wall.unix_seconds();
+        let liveness = Liveness::new(boot, Restored::default(), now);
+        let core = Core { liveness, hub: Hub::default(), store, armed: None, stopped: false };
+        Self { clock, boot, metrics, core: Mutex::new(core), wake: Condvar::new() }
+    }
+
+    /// The first half of all revisions.
+    pub fn boot(&self) -> u64 {
+        self.boot
+    }
+
+    /// The clock by which beats are received.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Takes in a beat; returns how many shards it counted for.
+    pub fn beat(&self, beat: &Beat) -> usize {
+        self.apply(Input::Beat(beat))
+    }
+
+    /// Takes in a goodbye; returns from how many shards the process was taken.
+    pub fn goodbye(&self, goodbye: &Goodbye) -> usize {
+        self.apply(Input::Goodbye(goodbye))
+    }
+
+    /// What is said of the guild now.
+    pub fn facts(&self, guild: GuildId) -> Facts {
+        self.lock().liveness.facts(guild)
+    }
+
+    /// What is said of each of these guilds at one moment.
+    pub fn all_facts(&self, guilds: &[GuildId]) -> Vec<Facts> {
+        let core = self.lock();
+        guilds.iter().map(|guild| core.liveness.facts(*guild)).collect()
+    }
+
+    /// All shards of all generations.
+    pub fn shards(&self) -> Vec<ShardDetail> {
+        self.lock().liveness.shards()
+    }
+
+    /// The transitions so far, oldest first.
+    pub fn log(&self) -> Vec<Record> {
+        self.lock().store.records().cloned().collect()
+    }
+
+    /// Begins to watch the guilds. The subscription holds a snapshot of each and gets everything
+    /// that comes after it.
+    pub fn subscribe(self: &Arc<Self>, guilds: Vec<GuildId>) -> Subscription {
+        let mut core = self.lock();
+        let now = self.clock.now();
+        let places: Vec<_> = guilds.iter().map(|guild| (*guild, core.liveness.route(*guild))).collect();
+        let snapshot = guilds.iter().map(|guild| core.frame(*guild)).collect();
+        let (viewer, mailbox) = core.hub.join(&places);
+        drop(core);
+        Subscription { monitor: self.clone(), viewer, guilds, mailbox, joined: now, snapshot }
+    }
+
+    /// Announces deadlines until [`stop`](Self::stop) is called. Blocks; runs on a thread of its
+    /// own, so that no load of requests can hold it up.
+    pub fn run(&self) {
+        let mut core = self.lock();
+        let mut slept = self.clock.slept();
+        while !core.stopped {
+            let now = self.clock.now().monotonic;
+            let due = core.liveness.next_deadline();
+            if due.is_some_and(|due| due <= now) {
+                core = self.sleep(core, now + LINGER);
+                let now = self.clock.now();
+                let applied = core.liveness.apply(Input::Tick, now);
+                self.settle(&mut core, applied, now);
+                continue;
+            }
+            let until = due.map_or(now + WATCH, |due| due.min(now + WATCH));
+            core.armed = Some(until);
+            core = self.sleep(core, until);
+            core.armed = None;
+            slept = self.look_at_clocks(&mut core, slept);
+        }
+    }
+
+    /// Lets [`run`](Self::run) return.
+    pub fn stop(&self) {
+        self.lock().stopped = true;
+        self.wake.notify_all();
+    }
+
+    /// Sleeps until `until`, or until it is woken because something is due before the `armed` time.
+    /// Moves the deadlines if it was longer than meant.
+    fn sleep<'a>(&self, core: MutexGuard<'a, Core>, until: Monotonic) -> MutexGuard<'a, Core> {
+        let left = until.saturating_sub(self.clock.now().monotonic);
+        let (mut core, _) = self.wake.wait_timeout(core, left).unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now();
+        let late = now.monotonic.saturating_sub(until);
+        if late > LATE {
+            tracing::warn!(late_ms = late.as_millis(), "the monitor was held up; deadlines move by as much");
+            let applied = core.liveness.apply(Input::Late(late), now);
+            self.settle(&mut core, applied, now);
+        }
+        core
+    }
+
+    fn look_at_clocks(&self, core: &mut Core, before: Duration) -> Duration {
+        let slept = self.clock.slept();
+        let now_slept = slept.saturating_sub(before);
+        if now_slept < SLEPT {
+            return before;
+        }
+        tracing::warn!(slept_ms = now_slept.as_millis(), "the machine slept; nobody is called offline for it");
+        let now = self.clock.now();
+        let applied = core.liveness.apply(Input::Suspended(now_slept), now);
+        self.settle(core, applied, now);
+        slept
+    }
+
+    fn apply(&self, input: Input<'_>) -> usize {
+        let mut core = self.lock();
+        // Receipt is read under the lock, so that no deadline passes between the two.
+        let now = self.clock.now();
+        let applied = core.liveness.apply(input, now);
+        let accepted = applied.accepted;
+        self.settle(&mut core, applied, now);
+        let next = core.liveness.next_deadline();
+        if core.armed.is_some_and(|armed| next.is_some_and(|next| next < armed)) {
+            self.wake.notify_all();
+        }
+        accepted
+    }
+
+    /// Tells viewers first, then the log.
+    fn settle(&self, core: &mut Core, applied: Applied, now: Now) {
+        if applied.transitions.is_empty() {
+            return;
+        }
+        let deliveries = core.publish(&applied.transitions);
+        self.metrics.deliveries.inc_by(deliveries);
+        core.log(applied.transitions, now);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Core> {
+        // A panic while the lock was held is a bug, but the state is only ever replaced whole.
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Core {
+    /// The frame of the guild's status.
+    fn frame(&self, guild: GuildId) -> Bytes {
+        sse::status_frame(&Template::new(&self.liveness.facts(guild)), guild)
+    }
+
+    /// Hands the changes to everybody who watches; returns to how many.
+    fn publish(&mut self, transitions: &[Transition]) -> u64 {
+        let mut deliveries = 0;
+        let mut told = HashSet::new();
+        if transitions.contains(&Transition::Routing) {
+            for guild in self.hub.reroute(|guild| self.liveness.route(guild)) {
+                told.insert(guild);
+                deliveries += self.hub.publish(guild, &self.frame(guild));
+            }
+        }
+        for transition in transitions {
+            match transition {
+                Transition::Shard(key) => deliveries += self.publish_shard(*key, &mut told),
+                Transition::Guild(guild) => {
+                    if self.hub.watches(*guild) && told.insert(*guild) {
+                        deliveries += self.hub.publish(*guild, &self.frame(*guild));
+                    }
+                }
+                Transition::Routing => {}
+            }
+        }
+        u64::try_from(deliveries).unwrap_or(u64::MAX)
+    }
+
+    /// Encodes the shard once and patches in the id of each of its guilds.
+    fn publish_shard(&self, key: ShardKey, told: &mut HashSet<GuildId>) -> usize {
+        let template = Template::new(&self.liveness.shard_facts(key));
+        let mut deliveries = 0;
+        for guild in self.hub.guilds_of(key).filter(|guild| told.insert(*guild)) {
+            let shared = self.liveness.shares(guild);
+            let frame = if shared { sse::status_frame(&template, guild) } else { self.frame(guild) };
+            deliveries += self.hub.publish(guild, &frame);
+        }
+        deliveries
+    }
+
+    fn log(&mut self, transitions: Vec<Transition>, now: Now) {
+        let liveness = &self.liveness;
+        let records = transitions.into_iter().map(|transition| {
+            let facts = match &transition {
+                Transition::Shard(key) => Some(liveness.shard_facts(*key)),
+                Transition::Guild(guild) => Some(liveness.facts(*guild)),
+                Transition::Routing => None,
+            };
+            Record { at: now.wall, transition, facts }
+        });
+        self.store.append(records);
+    }
+}
+
+/// One viewer's place among all. Leaves when it is dropped.
+#[derive(Debug)]
+pub struct Subscription {
+    monitor: Arc<Monitor>,
+    viewer: ViewerId,
+    guilds: Vec<GuildId>,
+    mailbox: Arc<Mailbox>,
+    /// When it was registered.
+    pub joined: Now,
+    /// The status of each guild at that time, as frames.
+    pub snapshot: Vec<Bytes>,
+}
+
+impl Subscription {
+    /// What has changed since the snapshot.
+    pub fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
+    }
+
+    /// The monitor.
+    pub fn monitor(&self) -> &Monitor {
+        &self.monitor
+    }
+
+    /// The newest status of the guild in this slot, as a frame.
+    pub fn refresh(&self, slot: usize) -> Bytes {
+        self.monitor.lock().frame(self.guilds[slot])
+    }
+
+    /// How many guilds it watches.
+    pub fn guilds(&self) -> usize {
+        self.guilds.len()
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.monitor.lock().hub.leave(self.viewer, &self.guilds);
+    }
+}

@@ -1,0 +1,146 @@
+//! The running server: what it owns, how it starts and how it stops. Only this module spawns.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::auth::{Authenticator, OriginPolicy, SecretsError};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http::{self, App};
+use crate::listener;
+use crate::metrics::Metrics;
+use crate::monitor::Monitor;
+use crate::store::Store;
+
+/// How long the server waits for its streams to end. Below the 10 s after which container
+/// runtimes kill.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// The server cannot start. One line that says why.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be had.
+    #[error("cannot listen on {addr}: {source}")]
+    Listen {
+        /// Which.
+        addr: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+}
+
+/// A server that has its addresses and its secrets, and does not serve yet.
+#[derive(Debug)]
+pub struct Server {
+    app: Arc<App>,
+    public: (TcpListener, Router),
+    admin: Option<(TcpListener, Router)>,
+    made: Vec<String>,
+}
+
+impl Server {
+    /// Takes the addresses, then opens the data folder: if an address is taken, nothing is touched.
+    ///
+    /// # Errors
+    ///
+    /// When an address or the data folder cannot be had.
+    pub async fn bind(config: Config) -> Result<Self, StartError> {
+        let listener = listen(config.listen)?;
+        let admin_listener = config.admin_listen.map(listen).transpose()?;
+        let (auth, made) = Authenticator::open(&config)?;
+        raise_descriptor_limit();
+
+        let metrics = Metrics::default();
+        let monitor = Monitor::new(Clock::start(), Store::in_memory(), metrics.clone());
+        let app = Arc::new(App {
+            monitor: Arc::new(monitor),
+            auth,
+            origins: OriginPolicy::new(&config),
+            metrics,
+            shutdown: CancellationToken::new(),
+            drain: DRAIN,
+        });
+        let public = (listener, http::public(app.clone(), &config));
+        let admin = admin_listener.map(|listener| (listener, http::admin(app.clone())));
+        Ok(Self { app, public, admin, made })
+    }
+
+    /// The address that it listens on, with the port that it got.
+    ///
+    /// # Panics
+    ///
+    /// When the kernel does not know the address of a socket that it bound.
+    pub fn addr(&self) -> SocketAddr {
+        self.public.0.local_addr().expect("a bound socket has an address")
+    }
+
+    /// The admin address, if there is one.
+    ///
+    /// # Panics
+    ///
+    /// As [`addr`](Self::addr).
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(|(listener, _)| listener.local_addr().expect("a bound socket has an address"))
+    }
+
+    /// What was made in the data folder, in words.
+    pub fn made(&self) -> &[String] {
+        &self.made
+    }
+
+    /// What the server knows.
+    pub fn monitor(&self) -> Arc<Monitor> {
+        self.app.monitor.clone()
+    }
+
+    /// Serves until `shutdown` is ready, then ends all streams, spread over the drain, and returns.
+    ///
+    /// # Panics
+    ///
+    /// When the thread of the monitor cannot be started.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let Self { app, public, admin, .. } = self;
+        let monitor = app.monitor.clone();
+        let loop_of_monitor = std::thread::Builder::new().name("monitor".into()).spawn(move || monitor.run());
+        let loop_of_monitor = loop_of_monitor.expect("a thread can be started");
+
+        let tasks = TaskTracker::new();
+        for (listener, router) in [Some(public), admin].into_iter().flatten() {
+            tasks.spawn(listener::serve(listener, router, app.shutdown.clone(), tasks.clone()));
+        }
+        shutdown.await;
+        app.shutdown.cancel();
+        tasks.close();
+        if tokio::time::timeout(app.drain, tasks.wait()).await.is_err() {
+            tracing::warn!(connections = tasks.len(), "some connections did not end in time and are cut");
+        }
+        app.monitor.stop();
+        loop_of_monitor.join().expect("the monitor does not panic");
+    }
+}
+
+fn listen(addr: SocketAddr) -> Result<TcpListener, StartError> {
+    let listener = listener::listen(addr).and_then(TcpListener::from_std);
+    listener.map_err(|source| StartError::Listen { addr, source })
+}
+
+/// Every viewer is a descriptor.
+fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
+}

@@ -1,0 +1,24 @@
+//! The contract of PROTOCOL.md as types: what arrives, what leaves, and the exact bytes of both.
+//!
+//! This module owns every JSON and SSE byte. It must never know a clock, a socket or a runtime:
+//! it turns values into bytes and bytes into values, and says precisely what was wrong with them.
+
+mod beat;
+mod detail;
+mod problem;
+mod shard;
+mod snowflake;
+pub mod sse;
+mod status;
+mod time;
+
+pub use beat::{
+    Beat, BeatAnswer, DEFAULT_INTERVAL, GatewayState, Goodbye, GoodbyeAnswer, Invalid, MAX_BODY_BYTES, MAX_EXPECTED_BACK,
+    MAX_SHARDS, Name, ShardReport,
+};
+pub use detail::{ProcessDetail, ShardDetail, Shards};
+pub use problem::{Code, Problem};
+pub use shard::ShardKey;
+pub use snowflake::{GuildId, InvalidGuildId};
+pub use status::{Facts, Reason, Revision, State, Status, Template};
+pub use time::UnixMillis;

@@ -1,0 +1,177 @@
+//! The command: what it prints, where it stops, and its exit codes.
+
+use std::path::Path;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::time::timeout;
+
+use crate::support::command::{ended, guildpulse, output, send};
+use crate::support::{GUILD, SOON, Scene, Viewer};
+
+/// Exit code and standard error of a command that must not start.
+async fn refusal(arguments: &str, folder: &Path) -> (Option<i32>, String) {
+    let output = output(guildpulse(arguments, folder)).await;
+    assert!(output.stdout.is_empty(), "{:?}", output.stdout);
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_usage_and_bad_settings_are_one_clear_line_exit_2_and_nothing_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap();
+    std::fs::write(folder.path().join("unknown.toml"), "# settings\nlissten = \"127.0.0.1:1\"\n").unwrap();
+    std::fs::write(folder.path().join("wrong.toml"), "listen = 80\n").unwrap();
+    std::fs::write(folder.path().join("binary.toml"), b"\xff\xfe").unwrap();
+    let before = std::fs::read_dir(folder.path()).unwrap().count();
+    for (arguments, words) in [
+        ("serve --config missing.toml", &["missing.toml"][..]),
+        ("serve --config .", &["cannot read", "."]),
+        ("serve --config binary.toml", &["binary.toml"]),
+        ("serve --config unknown.toml", &["unknown.toml:2", "lissten", "expected one of"]),
+        ("serve --config wrong.toml", &["wrong.toml:1", "80"]),
+        ("serve --lissten 127.0.0.1:0", &["--lissten"]),
+        ("serve --listen nonsense", &["--listen", "nonsense"]),
+        ("serve --cors-origins *", &["--cors-origins", "origin"]),
+        (&format!("serve --listen {taken}"), &["cannot listen on", &taken.to_string()]),
+        (&format!("serve --listen 127.0.0.1:0 --admin-listen {taken}"), &["cannot listen on", &taken.to_string()]),
+        ("serve --listen 127.0.0.1:0 --data unknown.toml/data", &["unknown.toml/data"]),
+        ("token", &["required"]),
+        ("token --guild 007", &["007", "guild id"]),
+        ("token --guild 1 --ttl 5x", &["5x"]),
+        ("token --bot a/b", &["name"]),
+        ("beat --url http://127.0.0.1:1", &["GUILDPULSE_TOKEN"]),
+        ("beat --url http://127.0.0.1:1 --token-file missing", &["missing"]),
+        ("beat --url http://127.0.0.1:1 --shard 1/1", &["1/1"]),
+        ("beat --url ftp://127.0.0.1 --token-file unknown.toml", &["ftp://127.0.0.1"]),
+        ("nonsense", &["nonsense"]),
+    ] {
+        let (code, said) = refusal(arguments, folder.path()).await;
+        assert_eq!(code, Some(2), "{arguments}: {said}");
+        assert_eq!(said.lines().count(), 1, "{arguments}: {said}");
+        assert!(words.iter().all(|word| said.contains(word)), "{arguments}: {said}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), before, "{arguments} left something behind");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_secret_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = guildpulse("serve --listen 127.0.0.1:0", folder.path());
+    command.env("GUILDPULSE_JWT_SECRET", "short");
+    let output = output(command).await;
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "guildpulse: jwt_secret has 5 bytes; it needs at least 32\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flags_win_over_the_environment_and_that_over_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file =
+        "listen = \"127.0.0.1:1\"\nadmin_listen = \"127.0.0.1:2\"\ndata = \"from-file\"\nbot_token = \"0123456789abcdef\"\n";
+    std::fs::write(folder.path().join("guildpulse.toml"), file).unwrap();
+    let mut command = guildpulse("config --config guildpulse.toml --listen 127.0.0.1:3", folder.path());
+    command.env("GUILDPULSE_LISTEN", "127.0.0.1:4").env("GUILDPULSE_ADMIN_LISTEN", "127.0.0.1:5");
+    let said = String::from_utf8(output(command).await.stdout).unwrap();
+    let expected = "listen = \"127.0.0.1:3\"\nadmin_listen = \"127.0.0.1:5\"\ndata = \"from-file\"\ncors_origins = []\nbot_token = \"hidden\"\n";
+    assert_eq!(said, expected);
+}
+
+/// A server as a process, with its secrets in `data` below the folder.
+struct Served {
+    process: tokio::process::Child,
+    url: String,
+    log: tokio::io::Lines<BufReader<tokio::process::ChildStderr>>,
+}
+
+impl Served {
+    async fn start(folder: &Path) -> Self {
+        let mut command = guildpulse("serve --listen 127.0.0.1:0 --data data", folder);
+        let mut process = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
+        loop {
+            let line = timeout(SOON, log.next_line()).await.expect("it starts").unwrap().expect("it goes on");
+            if let Some((_, rest)) = line.split_once("listening on ") {
+                let url = rest.split_whitespace().next().unwrap().to_owned();
+                return Self { process, url, log };
+            }
+        }
+    }
+}
+
+async fn printed(arguments: &str, folder: &Path) -> String {
+    let output = output(guildpulse(arguments, folder)).await;
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.lines().count(), 1, "a token and nothing else");
+    text.trim_end().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_start_makes_secrets_that_only_their_owner_can_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let server = Served::start(folder.path()).await;
+    for name in ["jwt-secret", "bot-token", "bot-tokens"] {
+        let mode = std::fs::metadata(folder.path().join("data").join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    let token = std::fs::read_to_string(folder.path().join("data/bot-token")).unwrap();
+    let http = reqwest::Client::new();
+    let beat = http.post(format!("{}/api/v1/heartbeats", server.url)).bearer_auth(token.trim());
+    let beat = beat.json(&serde_json::json!({"shards": [{"id": 0, "count": 1}]})).send().await.unwrap();
+    assert_eq!(beat.status(), 200);
+    let hashes = std::fs::read_to_string(folder.path().join("data/bot-tokens")).unwrap();
+    assert!(!hashes.contains(token.trim()), "only the hash is kept there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn printed_tokens_work_at_once_and_only_for_what_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Served::start(folder.path()).await;
+    let viewer = printed(&format!("token --data data --guild {GUILD} 7 --ttl 90s"), folder.path()).await;
+    let operator = printed("token --data data --operator", folder.path()).await;
+    let bot = printed("token --data data --bot worker-1", folder.path()).await;
+    let http = reqwest::Client::new();
+    let get = async |path: &str, token: &str| {
+        http.get(format!("{}{path}", server.url)).bearer_auth(token).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(get(&format!("/api/v1/statuses?guilds={GUILD},7"), &viewer).await, 200);
+    assert_eq!(get("/api/v1/guilds/8/status", &viewer).await, 403);
+    assert_eq!(get("/api/v1/shards", &viewer).await, 403);
+    assert_eq!(get("/api/v1/shards", &operator).await, 200);
+    let beat = http.post(format!("{}/api/v1/heartbeats", server.url)).bearer_auth(bot);
+    let beat = beat.json(&serde_json::json!({"shards": [{"id": 0, "count": 1}]})).send().await.unwrap();
+    assert_eq!(beat.status(), 200, "a running server picks up a new bot token");
+    assert_eq!(beat.json::<Value>().await.unwrap()["accepted"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_terminated_says_goodbye_and_exits_with_0() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Served::start(folder.path()).await;
+    let operator = printed("token --data data --operator", folder.path()).await;
+    let url = format!("{}/api/v1/guilds/{GUILD}/status/stream", server.url);
+    let mut viewer = Viewer::open(&url, &operator).await;
+    viewer.status().await;
+    send(&server.process, rustix::process::Signal::TERM);
+    assert_eq!(viewer.event().await.kind, "goodbye");
+    assert_eq!(ended(&mut server.process).await.code(), Some(0));
+    let mut log = String::new();
+    while let Some(line) = server.log.next_line().await.unwrap() {
+        log += &line;
+    }
+    assert!(log.contains("stopped") && !log.contains(&operator), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_healthcheck_is_0_for_a_server_that_answers_and_1_for_none() {
+    let scene = Scene::start().await;
+    let folder = scene.data.path();
+    let check = |url: String| output(guildpulse(&format!("healthcheck --url {url}"), folder));
+    assert_eq!(check(scene.url("")).await.status.code(), Some(0));
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dead = check(format!("http://{free}")).await;
+    assert_eq!((dead.status.code(), String::from_utf8(dead.stderr).unwrap().lines().count()), (Some(1), 1));
+}

@@ -1,0 +1,15 @@
+//! guildpulse from the outside: a real server on a port of its own, real sockets, real processes.
+//!
+//! Every wait is for an event and has a deadline.
+#![expect(clippy::disallowed_methods, reason = "a test is a shell of its own: it spawns and reads clocks")]
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+mod support;
+
+mod auth;
+mod bad_input;
+mod beats;
+mod command_line;
+mod processes;
+mod status;
+mod stream;
