@@ -20,6 +20,8 @@ const BACKLOG: i32 = 4096;
 /// connections end by it too. It is not a round number, so that a bot that beats every 10 or 15 s
 /// does not send into a connection that is just being closed.
 const HEAD_TIMEOUT: Duration = Duration::from_millis(12_500);
+/// The longest head of a request: room for a token that lists some thousand guilds.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// How long sent bytes may stay unacknowledged before the peer counts as gone.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// What the kernel may hold for a slow reader.
@@ -77,6 +79,7 @@ async fn connection(stream: TcpStream, router: Router, stopping: CancellationTok
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {

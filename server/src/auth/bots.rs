@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
@@ -40,25 +40,26 @@ impl BotTokens {
     /// Whether the text is one of the tokens. Compares in constant time.
     pub(super) fn contain(&self, text: &str) -> bool {
         let asked = hash(&Secret::new(text));
-        let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
-        stored.refresh(&self.file);
+        let stored = self.lock();
         let known = self.configured.iter().chain(&stored.hashes);
         known.fold(Choice::from(0), |found, hash| found | hash.ct_eq(&asked)).into()
     }
-}
 
-impl Stored {
     /// Reads the file again if somebody has changed it, such as `guildpulse token --bot`.
-    fn refresh(&mut self, file: &PathBuf) {
-        let version = std::fs::metadata(file).and_then(|meta| Ok((meta.modified()?, meta.len()))).ok();
-        if version == self.version {
+    pub(super) fn refresh(&self) {
+        let version = std::fs::metadata(&self.file).and_then(|meta| Ok((meta.modified()?, meta.len()))).ok();
+        let mut stored = self.lock();
+        if version == stored.version {
             return;
         }
         // A file that cannot be read takes no token away that was good a moment ago.
-        if let Ok(text) = std::fs::read_to_string(file) {
-            self.hashes = text.lines().filter_map(parse).collect();
-            self.version = version;
+        if let Ok(text) = std::fs::read_to_string(&self.file) {
+            *stored = Stored { hashes: text.lines().filter_map(parse).collect(), version };
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Stored> {
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -135,10 +135,15 @@ impl Authenticator {
     ///
     /// `expired_credential` for a token that was good once, else `invalid_credential`.
     pub fn authenticate(&self, credential: &str) -> Result<Principal, Problem> {
-        if self.bots.contain(credential) {
-            return Ok(Principal::Bot);
+        let known = self.bots.contain(credential);
+        let verified = if known { Err(jwt::invalid()) } else { self.jwt.verify(credential) };
+        if verified.is_ok() {
+            return verified;
         }
-        self.jwt.verify(credential)
+        // Before a token counts as a bot's, and before it counts as nobody's, the newest list of
+        // bots is asked.
+        self.bots.refresh();
+        if self.bots.contain(credential) { Ok(Principal::Bot) } else { verified }
     }
 }
 

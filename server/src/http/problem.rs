@@ -20,8 +20,7 @@ impl From<Problem> for Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status).expect("every code has an HTTP status");
-        let body = serde_json::to_vec(&self.0).expect("a problem holds nothing that JSON cannot");
-        let mut response = (status, body).into_response();
+        let mut response = (status, self.0.json()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

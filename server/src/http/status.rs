@@ -8,7 +8,6 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use bytes::BytesMut;
-use tokio::time::Instant;
 
 use super::App;
 use super::caller::Caller;
@@ -94,10 +93,7 @@ pub(super) async fn shards(State(app): State<Arc<App>>, caller: Caller) -> Resul
 
 /// Opens a stream. `Last-Event-ID` needs no answer: a status is state, and the newest is sent.
 fn stream(app: &App, permitted: Permitted, version: Version) -> Response {
-    let left = permitted.until().0.saturating_sub(app.monitor.clock().now().wall.0);
-    let left = std::time::Duration::from_millis(u64::try_from(left).unwrap_or(0));
-    let token = Instant::from_std(app.monitor.clock().instant(app.monitor.clock().now().monotonic)).checked_add(left);
-    let ends = Ends { token, shutdown: app.shutdown.clone(), drain: app.drain };
+    let ends = Ends { token: permitted.until(), shutdown: app.shutdown.clone(), drain: app.drain };
     let subscription = app.monitor.subscribe(permitted.into_guilds());
     let body = StatusStream::new(subscription, ends, app.metrics.clone());
     let mut response = Response::new(Body::new(body));

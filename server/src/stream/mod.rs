@@ -15,8 +15,10 @@ use rand::RngExt;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use crate::liveness::Now;
 use crate::metrics::{Metrics, OpenStream};
 use crate::monitor::Subscription;
+use crate::wire::UnixMillis;
 use crate::wire::sse::{GoodbyeReason, Hello, SNAPSHOT_INTERVAL, StreamGoodbye};
 
 /// A status is repeated a little before it must be, so that it is not late on the wire.
@@ -27,8 +29,9 @@ const RETRY_MS: std::ops::RangeInclusive<u64> = 1000..=5000;
 /// When a stream has to end.
 #[derive(Debug)]
 pub struct Ends {
-    /// When the viewer's token ends, leeway included.
-    pub token: Option<Instant>,
+    /// When the viewer's token ends, leeway included. This is on the wall: a token ends while the
+    /// machine sleeps, too.
+    pub token: UnixMillis,
     /// The server is stopping; the streams end spread over this time.
     pub shutdown: CancellationToken,
     /// How long the server waits for its streams.
@@ -46,10 +49,9 @@ pub struct StatusStream {
     timer: Pin<Box<Sleep>>,
     shutdown: Pin<Box<WaitForCancellationFutureOwned>>,
     drain: Duration,
-    /// When the stream ends, and why.
-    end: Option<(Instant, GoodbyeReason)>,
-    /// The drain's end, once the server is stopping.
-    drained: Option<Instant>,
+    token: UnixMillis,
+    /// Once the server is stopping: when this stream ends, and when the drain does.
+    stopping: Option<(Instant, Instant)>,
     over: bool,
 }
 
@@ -75,20 +77,25 @@ impl StatusStream {
             timer: Box::pin(tokio::time::sleep_until(now)),
             shutdown: Box::pin(ends.shutdown.cancelled_owned()),
             drain: ends.drain,
-            end: ends.token.map(|at| (at, GoodbyeReason::Expired)),
-            drained: None,
+            token: ends.token,
+            stopping: None,
             over: false,
         }
     }
 
-    /// Draws this stream's place in the drain, once the server is stopping.
-    fn poll_shutdown(&mut self, context: &mut Context<'_>, now: Instant) {
-        if self.drained.is_none() && self.shutdown.as_mut().poll(context).is_ready() {
-            self.drained = Some(now + self.drain);
-            // The last tenth is left for the goodbye to get through.
-            let at = now + self.drain.mul_f64(rand::rng().random_range(0.0..0.9));
-            let earlier = self.end.filter(|(end, _)| *end < at);
-            self.end = earlier.or(Some((at, GoodbyeReason::Shutdown)));
+    /// Why the stream is over now, or the time at which it will be.
+    fn poll_end(&mut self, context: &mut Context<'_>, now: Instant, wall: UnixMillis) -> Result<Instant, GoodbyeReason> {
+        if self.stopping.is_none() && self.shutdown.as_mut().poll(context).is_ready() {
+            // Each stream draws its place in the drain; the last tenth is for goodbyes to get through.
+            let place = self.drain.mul_f64(rand::rng().random_range(0.0..0.9));
+            self.stopping = Some((now + place, now + self.drain));
+        }
+        let left = u64::try_from(self.token.0.saturating_sub(wall.0)).unwrap_or(0);
+        match self.stopping {
+            _ if left == 0 => Err(GoodbyeReason::Expired),
+            Some((end, _)) if end <= now => Err(GoodbyeReason::Shutdown),
+            Some((end, _)) => Ok(end),
+            None => Ok(now + Duration::from_millis(left).min(REFRESH)),
         }
     }
 
@@ -96,7 +103,7 @@ impl StatusStream {
         self.over = true;
         self.open.end(reason);
         let spread = Duration::from_millis(rand::rng().random_range(RETRY_MS));
-        let rest = self.drained.map_or(Duration::ZERO, |drained| drained.saturating_duration_since(now));
+        let rest = self.stopping.map_or(Duration::ZERO, |(_, drained)| drained.saturating_duration_since(now));
         StreamGoodbye::new(reason, rest + spread).frame()
     }
 }
@@ -115,11 +122,12 @@ impl Body for StatusStream {
         }
         loop {
             let clock = this.subscription.monitor().clock();
-            let now = Instant::from_std(clock.instant(clock.now().monotonic));
-            this.poll_shutdown(context, now);
-            if let Some((_, reason)) = this.end.filter(|(at, _)| *at <= now) {
-                return Poll::Ready(Some(Ok(Frame::data(this.goodbye(reason, now)))));
-            }
+            let Now { monotonic, wall } = clock.now();
+            let now = Instant::from_std(clock.instant(monotonic));
+            let end = match this.poll_end(context, now, wall) {
+                Ok(end) => end,
+                Err(reason) => return Poll::Ready(Some(Ok(Frame::data(this.goodbye(reason, now))))),
+            };
             if let Poll::Ready((slot, frame)) = this.subscription.mailbox().poll_take(context) {
                 this.due[slot] = now + REFRESH;
                 return Poll::Ready(Some(Ok(Frame::data(frame))));
@@ -130,8 +138,7 @@ impl Body for StatusStream {
                 this.due[slot] = now + REFRESH;
                 return Poll::Ready(Some(Ok(Frame::data(this.subscription.refresh(slot)))));
             }
-            let wake = this.end.map_or(due, |(end, _)| end.min(due));
-            this.timer.as_mut().reset(wake);
+            this.timer.as_mut().reset(due.min(end));
             if this.timer.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
             }

@@ -22,3 +22,9 @@ pub use shard::ShardKey;
 pub use snowflake::{GuildId, InvalidGuildId};
 pub use status::{Facts, Reason, Revision, State, Status, Template};
 pub use time::UnixMillis;
+
+/// The word that stands for a value in JSON, for those that are one word there.
+pub fn word(value: impl serde::Serialize) -> String {
+    let json = serde_json::to_value(value).ok();
+    json.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+}

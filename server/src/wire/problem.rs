@@ -85,6 +85,11 @@ impl Problem {
         Self { r#type: "about:blank".into(), title: title.into(), status, code, detail: detail.into(), pointer: None }
     }
 
+    /// The body of the answer.
+    pub fn json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a problem holds nothing that JSON cannot")
+    }
+
     /// The same problem, about the place that `pointer` names.
     pub fn at(self, pointer: impl Into<String>) -> Self {
         Self { pointer: Some(pointer.into()), ..self }

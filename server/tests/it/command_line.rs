@@ -78,6 +78,30 @@ async fn flags_win_over_the_environment_and_that_over_the_file() {
     assert_eq!(said, expected);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn every_setting_is_documented_and_every_documented_setting_exists() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = include_str!("../../../docs/configuration.md");
+    let help = output(guildpulse("serve --help", folder.path())).await;
+    let help = String::from_utf8(help.stdout).unwrap();
+    let mut documented = Vec::new();
+    for row in page.lines().filter(|line| line.starts_with("| `")) {
+        let names: Vec<_> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+        let (key, flag, variable) = (names[1], names[2], names[3]);
+        assert!(flag.is_empty() || help.contains(&format!("{flag} <")), "{flag}");
+        assert!(flag.is_empty() || help.contains(&format!("[env: {variable}=]")), "{variable}");
+        documented.push(key.to_owned());
+    }
+    // The refusal of an unknown key lists those that there are.
+    std::fs::write(folder.path().join("unknown.toml"), "unknown = 1\n").unwrap();
+    let (_, said) = refusal("serve --config unknown.toml", folder.path()).await;
+    let known = said.split("expected one of ").nth(1).unwrap().trim();
+    let mut known: Vec<_> = known.split(", ").map(|key| key.trim_matches('`').to_owned()).collect();
+    known.sort();
+    documented.sort();
+    assert_eq!(documented, known);
+}
+
 /// A server as a process, with its secrets in `data` below the folder.
 struct Served {
     process: tokio::process::Child,
@@ -141,10 +165,22 @@ async fn printed_tokens_work_at_once_and_only_for_what_they_are() {
     assert_eq!(get("/api/v1/guilds/8/status", &viewer).await, 403);
     assert_eq!(get("/api/v1/shards", &viewer).await, 403);
     assert_eq!(get("/api/v1/shards", &operator).await, 200);
-    let beat = http.post(format!("{}/api/v1/heartbeats", server.url)).bearer_auth(bot);
-    let beat = beat.json(&serde_json::json!({"shards": [{"id": 0, "count": 1}]})).send().await.unwrap();
-    assert_eq!(beat.status(), 200, "a running server picks up a new bot token");
-    assert_eq!(beat.json::<Value>().await.unwrap()["accepted"], 1);
+    let beat = async || {
+        let beat = http.post(format!("{}/api/v1/heartbeats", server.url)).bearer_auth(&bot);
+        beat.json(&serde_json::json!({"shards": [{"id": 0, "count": 1}]})).send().await.unwrap()
+    };
+    let first = beat().await;
+    assert_eq!(first.status(), 200, "a running server picks up a new bot token");
+    assert_eq!(first.json::<Value>().await.unwrap()["accepted"], 1);
+    let list = folder.path().join("data/bot-tokens");
+    let others: Vec<_> = std::fs::read_to_string(&list)
+        .unwrap()
+        .lines()
+        .filter(|line| !line.contains("worker-1"))
+        .map(String::from)
+        .collect();
+    std::fs::write(&list, others.join("\n") + "\n").unwrap();
+    assert_eq!(beat().await.status(), 401, "and takes a right away with its line");
 }
 
 #[tokio::test(flavor = "multi_thread")]
