@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Where the server is.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ServerAddress {
-    /// Address of the server, such as http://127.0.0.1:3001
+    /// Address of the server, with its scheme and port
     #[arg(long, env = "GUILDPULSE_URL")]
     pub(super) url: Url,
 }

@@ -67,7 +67,7 @@ pub struct Flags {
     /// Second address, not for the public: metrics, readiness with its reason, and beats
     #[arg(long, env = "GUILDPULSE_ADMIN_LISTEN", value_name = "ADDR")]
     admin_listen: Option<SocketAddr>,
-    /// Where browsers reach this server, such as https://status.example.com
+    /// Origin at which browsers reach this server, with its scheme
     #[arg(long, env = "GUILDPULSE_PUBLIC_URL", value_name = "URL")]
     public_url: Option<Origin>,
     /// Other origins whose pages may use this server, separated by commas

@@ -14,18 +14,16 @@ pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-pub(super) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
-    match unready(&app) {
-        None => (StatusCode::OK, "ready\n"),
-        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
-    }
+pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
+    unready(&app).map_or_else(|| "ready\n".into_response(), |_| not_ready("not ready\n".into()))
 }
 
-pub(super) async fn ready_with_reason(State(app): State<Arc<App>>) -> (StatusCode, String) {
-    match unready(&app) {
-        None => (StatusCode::OK, "ready\n".into()),
-        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
-    }
+pub(super) async fn ready_with_reason(State(app): State<Arc<App>>) -> Response {
+    unready(&app).map_or_else(|| "ready\n".into_response(), |reason| not_ready(format!("not ready: {reason}\n")))
+}
+
+fn not_ready(text: String) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], text).into_response()
 }
 
 /// Why the server should get no new viewers.

@@ -1,4 +1,4 @@
-//! The nine rules of liveness (PROTOCOL.md, section 3) as a pure state machine.
+//! The nine rules of liveness (PROTOCOL.md, "Liveness") as a pure state machine.
 //!
 //! It owns what is known of every shard and derives from it what is said of every guild. It must
 //! never know a clock, a task, a socket or a file: time is an argument, and what follows from an
