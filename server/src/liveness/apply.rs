@@ -32,15 +32,20 @@ impl Liveness {
         let ShardKey { id, count } = report.key;
         let index = self.generation(count, now, changes);
         let generation = &mut self.generations[index];
-        generation.last_beat = now.monotonic;
         let shard = generation.shards.entry(id).or_insert_with(|| {
             changes.moved = true;
             Shard::new(report.key, now.wall)
         });
         self.order += 1;
-        let Some(heard) = shard.beat(beat, report, self.order, now) else { return false };
+        if let (Some(session), Some(newer)) = (&beat.session, shard.other_session(beat))
+            && self.sessions.is_earlier(beat.instance.as_ref(), session, newer)
+        {
+            return false;
+        }
+        let heard = shard.beat(beat, report, self.order, now);
+        generation.last_beat = now.monotonic;
         self.settle(index, id, heard.gateway, now, changes);
-        self.end_exceptions(report.key, heard.ended, now, changes);
+        self.end_exceptions(report.key, heard.ended, changes);
         true
     }
 
@@ -53,7 +58,7 @@ impl Liveness {
             let Some(ended) = shard.goodbye(goodbye, now) else { continue };
             changes.applied.accepted += 1;
             self.settle(index, id, LostGateway::No, now, changes);
-            self.end_exceptions(ShardKey { id, count }, ended, now, changes);
+            self.end_exceptions(ShardKey { id, count }, ended, changes);
         }
     }
 
@@ -67,12 +72,13 @@ impl Liveness {
             shard.armed = None;
             let ended = shard.expire(now);
             self.settle(index, key.id, LostGateway::No, now, changes);
-            self.end_exceptions(key, ended, now, changes);
+            self.end_exceptions(key, ended, changes);
         }
         changes.born |= self.forget_generations(now.monotonic);
         let generations = &self.generations;
-        let is_excepted =
-            |guild| generations.iter().any(|one| one.shard_of(guild).is_some_and(|shard| shard.excepts(guild)));
+        let is_excepted = |guild| {
+            generations.iter().any(|one| one.shard_of(guild).is_some_and(|shard| shard.excepted_since(guild).is_some()))
+        };
         if self.exceptions.prune(is_excepted) {
             self.floor = next(&mut self.seq);
         }
@@ -113,16 +119,13 @@ impl Liveness {
                 for process in &mut shard.processes {
                     ended.extend(process.unavailable.take(guild));
                 }
-                self.end_exceptions(key, ended, now, changes);
+                self.end_exceptions(key, ended, changes);
             }
             for guild in &beat.unavailable {
                 let key = ShardKey::of(*guild, count);
                 let Some(shard) = self.shard_of_process(beat, key) else { continue };
-                let excepted = shard.excepts(*guild);
-                let reporter = shard.processes.iter_mut().find(|process| process.speaks_for(beat));
-                reporter.expect("the shard was chosen by its process").unavailable.insert(*guild);
-                if !excepted {
-                    self.change_exception(key, *guild, now, changes);
+                if shard.except(beat, *guild, now) {
+                    self.change_exception(key, *guild, changes);
                 }
             }
         }
@@ -130,26 +133,30 @@ impl Liveness {
 
     /// The shard, if the process that sent the beat is on it.
     fn shard_of_process(&mut self, beat: &Beat, key: ShardKey) -> Option<&mut Shard> {
-        let generation = self.generations.iter_mut().find(|generation| generation.count == key.count)?;
-        let shard = generation.shards.get_mut(&key.id)?;
+        let shard = self.shard_mut(key)?;
         shard.processes.iter().any(|process| process.speaks_for(beat)).then_some(shard)
     }
 
     /// A process no longer reports these guilds; those that no other reports are available again.
-    fn end_exceptions(&mut self, key: ShardKey, guilds: BTreeSet<GuildId>, now: Now, changes: &mut Changes) {
+    fn end_exceptions(&mut self, key: ShardKey, guilds: BTreeSet<GuildId>, changes: &mut Changes) {
         for guild in guilds {
-            if !self.shard(key).is_some_and(|shard| shard.excepts(guild)) {
-                self.change_exception(key, guild, now, changes);
+            if self.shard_mut(key).is_some_and(|shard| shard.end_exception(guild)) {
+                self.change_exception(key, guild, changes);
             }
         }
     }
 
-    fn change_exception(&mut self, key: ShardKey, guild: GuildId, now: Now, changes: &mut Changes) {
-        self.exceptions.change(guild, next(&mut self.seq), now.wall);
+    fn change_exception(&mut self, key: ShardKey, guild: GuildId, changes: &mut Changes) {
+        self.exceptions.change(guild, next(&mut self.seq));
         let shows = self.shard(key).is_some_and(Shard::is_up);
         if shows && self.route(guild) == Some(key) {
             changes.applied.transitions.push(Transition::Guild(guild));
         }
+    }
+
+    fn shard_mut(&mut self, key: ShardKey) -> Option<&mut Shard> {
+        let generation = self.generations.iter_mut().find(|generation| generation.count == key.count)?;
+        generation.shards.get_mut(&key.id)
     }
 
     fn all_keys(&self) -> Vec<ShardKey> {

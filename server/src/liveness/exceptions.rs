@@ -2,51 +2,45 @@
 
 use std::collections::HashMap;
 
-use crate::wire::{GuildId, UnixMillis};
+use crate::wire::GuildId;
 
 /// How many numbers are kept before those of ended exceptions are forgotten.
 const KEPT: usize = 65_536;
 
-/// The newest change of one guild's exception. It outlives the exception, so that the guild's
-/// revision does not go back when it ends.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Exception {
-    pub(super) number: u64,
-    pub(super) since: UnixMillis,
-}
-
+/// The number of the newest change of each guild's exception. It outlives the exception, so that
+/// the guild's revision does not go back when it ends.
 #[derive(Debug)]
 pub(super) struct Exceptions {
-    by_guild: HashMap<GuildId, Exception>,
+    numbers: HashMap<GuildId, u64>,
     /// The size at which ended ones are looked for next.
     limit: usize,
 }
 
 impl Default for Exceptions {
     fn default() -> Self {
-        Self { by_guild: HashMap::new(), limit: KEPT }
+        Self { numbers: HashMap::new(), limit: KEPT }
     }
 }
 
 impl Exceptions {
-    pub(super) fn get(&self, guild: GuildId) -> Option<Exception> {
-        self.by_guild.get(&guild).copied()
+    pub(super) fn get(&self, guild: GuildId) -> Option<u64> {
+        self.numbers.get(&guild).copied()
     }
 
     /// An exception of the guild began or ended.
-    pub(super) fn change(&mut self, guild: GuildId, number: u64, since: UnixMillis) {
-        self.by_guild.insert(guild, Exception { number, since });
+    pub(super) fn change(&mut self, guild: GuildId, number: u64) {
+        self.numbers.insert(guild, number);
     }
 
     /// Forgets ended exceptions if there are too many; true if it did, and the floor must rise.
     pub(super) fn prune(&mut self, is_excepted: impl Fn(GuildId) -> bool) -> bool {
-        let before = self.by_guild.len();
+        let before = self.numbers.len();
         if before <= self.limit {
             return false;
         }
-        self.by_guild.retain(|guild, _| is_excepted(*guild));
+        self.numbers.retain(|guild, _| is_excepted(*guild));
         // Doubling keeps the cost of looking for them constant per exception.
-        self.limit = KEPT.max(self.by_guild.len() * 2);
-        self.by_guild.len() < before
+        self.limit = KEPT.max(self.numbers.len() * 2);
+        self.numbers.len() < before
     }
 }

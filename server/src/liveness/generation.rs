@@ -29,6 +29,8 @@ pub(super) struct Generation {
     losses: BTreeSet<(Monotonic, u32)>,
     /// Those of them that are not yet put down to an outage.
     unexplained: BTreeSet<(Monotonic, u32)>,
+    /// A shard lost the gateway since an outage was last looked for.
+    suspicious: bool,
 }
 
 impl Generation {
@@ -41,6 +43,7 @@ impl Generation {
             ready: 0,
             losses: BTreeSet::new(),
             unexplained: BTreeSet::new(),
+            suspicious: false,
         }
     }
 
@@ -54,7 +57,7 @@ impl Generation {
     }
 
     /// Draws the conclusions from what is known of a shard, and of its generation with it. Adds
-    /// to `transitions`; true if the shard became ready or ceased to be.
+    /// to `transitions`; true if guilds may move because of it.
     pub(super) fn settle(
         &mut self,
         id: u32,
@@ -64,32 +67,37 @@ impl Generation {
         transitions: &mut Vec<Transition>,
     ) -> bool {
         let shard = self.shards.get_mut(&id).expect("only shards of the generation are settled");
-        let (was_ready, was_lost) = (shard.ready, loss(shard));
+        let was_ready = shard.ready;
         if shard.settle(gateway, now, || next(seq)) {
             transitions.push(Transition::Shard(shard.key));
         }
-        let (is_ready, is_lost) = (shard.ready, loss(shard));
-        match (was_ready, is_ready) {
+        match (was_ready, shard.ready) {
             (false, true) => self.ready += 1,
             (true, false) => self.ready -= 1,
             (true, true) | (false, false) => {}
         }
-        if was_lost != is_lost {
-            if let Some(at) = was_lost {
+        let loss = shard.loss();
+        let counted = std::mem::replace(&mut shard.counted_loss, loss);
+        if counted != loss {
+            if let Some(at) = counted {
                 self.losses.remove(&(at, id));
                 self.unexplained.remove(&(at, id));
             }
-            if let Some(at) = is_lost {
+            if let Some(at) = loss {
                 self.losses.insert((at, id));
                 self.unexplained.insert((at, id));
-                self.look_for_outage(now, seq, transitions);
+                self.suspicious = true;
             }
         }
-        was_ready != is_ready
+        shard.moves_guilds()
     }
 
     /// Rule 5: at least 3 and at least 80 % of the ready shards lost the gateway within 30 s.
-    fn look_for_outage(&mut self, now: Now, seq: &mut u64, transitions: &mut Vec<Transition>) {
+    /// Asked after a whole input, because a beat speaks of many shards at one moment.
+    pub(super) fn look_for_outage(&mut self, now: Now, seq: &mut u64, transitions: &mut Vec<Transition>) {
+        if !std::mem::take(&mut self.suspicious) {
+            return;
+        }
         let window = now.monotonic.saturating_sub(OUTAGE_WINDOW);
         self.losses = self.losses.split_off(&(window, 0));
         self.unexplained = self.unexplained.split_off(&(window, 0));
@@ -106,10 +114,6 @@ impl Generation {
             }
         }
     }
-}
-
-fn loss(shard: &Shard) -> Option<Monotonic> {
-    shard.lost.as_ref().filter(|lost| lost.by_gateway).map(|lost| lost.at)
 }
 
 /// The next number of a transition.

@@ -50,7 +50,8 @@ pub enum Input<'a> {
     Tick,
     /// The machine slept for this long, unseen by the monotonic clock.
     Suspended(Duration),
-    /// The caller's own loop woke this much later than it meant to (rule 8).
+    /// The caller's own loop woke this much later than it meant to (rule 8). From which lateness
+    /// on it says so is up to the caller.
     Late(Duration),
 }
 
@@ -110,7 +111,13 @@ impl Liveness {
         let mut changes = Changes::default();
         for stored in stored.shards {
             let key = stored.key;
+            for process in &stored.processes {
+                if let Some(session) = &process.session {
+                    machine.sessions.restore(process.instance.as_ref(), session, now.monotonic);
+                }
+            }
             let shard = Shard::restore(stored, &mut machine.order, now);
+            shard.excepted().for_each(|guild| machine.exceptions.change(guild, machine.seq));
             let index = machine.generation(key.count, now, &mut changes);
             machine.generations[index].shards.insert(key.id, shard);
             machine.settle(index, key.id, LostGateway::No, now, &mut changes);
@@ -129,6 +136,9 @@ impl Liveness {
             Input::Suspended(slept) => self.each_shard(now, &mut changes, |shard| shard.suspended(slept, now.monotonic)),
             Input::Late(by) => self.each_shard(now, &mut changes, |shard| shard.late(by)),
         }
+        for generation in &mut self.generations {
+            generation.look_for_outage(now, &mut self.seq, &mut changes.applied.transitions);
+        }
         if self.count_generations() || (changes.moved && self.generations.len() > 1) || changes.born {
             self.floor = next(&mut self.seq);
             changes.applied.transitions.push(Transition::Routing);
@@ -146,14 +156,15 @@ impl Liveness {
     pub fn facts(&self, guild: GuildId) -> Facts {
         let Some(key) = self.route(guild) else { return self.never_seen(None) };
         let mut facts = self.shard_facts(key);
-        let Some(exception) = self.exceptions.get(guild) else { return facts };
-        facts.revision.seq = facts.revision.seq.max(exception.number);
-        let Some(shard) = self.shard(key).filter(|shard| shard.excepts(guild)) else { return facts };
+        let Some(number) = self.exceptions.get(guild) else { return facts };
+        facts.revision.seq = facts.revision.seq.max(number);
+        let Some(shard) = self.shard(key) else { return facts };
+        let Some(since) = shard.excepted_since(guild) else { return facts };
         facts.healthy = false;
         if shard.is_up() {
             facts.state = State::Unavailable;
             facts.reason = Some(Reason::DiscordOutage);
-            facts.since = facts.since.max(exception.since);
+            facts.since = since;
         }
         facts
     }
@@ -199,8 +210,7 @@ impl Liveness {
 #[derive(Debug, Default)]
 struct Changes {
     applied: Applied,
-    /// A shard became ready or ceased to be, or was heard of for the first time, so guilds may
-    /// move between generations.
+    /// Guilds may move between generations.
     moved: bool,
     /// A generation was heard of for the first time, or forgotten.
     born: bool,

@@ -10,8 +10,6 @@ use crate::wire::{Beat, GatewayState, GuildId, Name, ProcessDetail, ShardReport,
 
 /// A Discord that has been silent for longer than this is not connected (rule 4).
 const DEAF_AFTER_MS: f64 = 90_000.0;
-/// How many earlier sessions of an instance a shard remembers.
-const REMEMBERED_SESSIONS: usize = 8;
 
 /// How long a beat counts: two intervals, so that one may be lost, and some slack (rule 1).
 pub(super) fn freshness(interval: Duration) -> Duration {
@@ -24,8 +22,6 @@ pub(super) fn freshness(interval: Duration) -> Duration {
 pub(super) struct Process {
     pub(super) instance: Option<Name>,
     pub(super) session: Option<Name>,
-    /// Sessions that a newer one of this instance has replaced.
-    superseded: Vec<Name>,
     /// Orders processes by their first beat.
     pub(super) first: u64,
     pub(super) deadline: Monotonic,
@@ -46,7 +42,6 @@ impl Process {
         Self {
             instance,
             session,
-            superseded: Vec::new(),
             first,
             deadline: Monotonic::ZERO,
             interval: Duration::ZERO,
@@ -71,11 +66,6 @@ impl Process {
         self.instance == beat.instance && self.session == beat.session
     }
 
-    /// Whether the session is an earlier one than that of the process.
-    pub(super) fn has_superseded(&self, session: Option<&Name>) -> bool {
-        session.is_some_and(|session| self.superseded.contains(session))
-    }
-
     /// A process as an earlier run of the server left it, fresh from now on.
     pub(super) fn restore(stored: RestoredProcess, first: u64, now: Monotonic) -> Self {
         Self {
@@ -93,12 +83,12 @@ impl Process {
         let restarted = self.session != beat.session;
         let was_ready = self.is_ready() && !restarted;
         if restarted {
-            self.supersede(beat.session.clone());
+            self.session = beat.session.clone();
             self.first = order;
             self.version = None;
         }
         let anew = |state| matches!(state, GatewayState::Starting | GatewayState::Identifying);
-        let begins = restarted || (anew(report.state) && !anew(self.state));
+        let begins = restarted || (anew(report.state) && report.state != self.state);
         self.deadline = now.monotonic + freshness(beat.interval);
         self.interval = beat.interval;
         self.state = report.state;
@@ -109,19 +99,16 @@ impl Process {
         if let Some(version) = &beat.version {
             self.version = Some(version.clone());
         }
-        let ended = if begins { std::mem::take(&mut self.unavailable) } else { BTreeSet::new() };
+        let mut ended = BTreeSet::new();
+        if begins {
+            // What the beat itself reports goes on.
+            let reported: BTreeSet<GuildId> = beat.unavailable.iter().copied().collect();
+            let goes_on = self.unavailable.intersection(&reported).copied().collect();
+            ended = std::mem::replace(&mut self.unavailable, goes_on);
+            ended.retain(|guild| !self.unavailable.contains(guild));
+        }
         let gateway = if was_ready && !self.is_ready() { LostGateway::Yes } else { LostGateway::No };
         Heard { ended, gateway }
-    }
-
-    fn supersede(&mut self, session: Option<Name>) {
-        let earlier = std::mem::replace(&mut self.session, session);
-        if let (Some(earlier), Some(_)) = (earlier, &self.session) {
-            if self.superseded.len() == REMEMBERED_SESSIONS {
-                self.superseded.remove(0);
-            }
-            self.superseded.push(earlier);
-        }
     }
 
     /// Ready, and hears Discord.

@@ -16,30 +16,27 @@ impl Liveness {
             let newest_first = self.generations.iter().rev();
             newest_first.filter(move |generation| generation.counts || none_counts)
         };
-        let known = || {
-            let takers = counting().filter(|generation| self.may_take(generation, guild));
-            takers.filter_map(|generation| generation.shard_of(guild))
-        };
+        let takers = || counting().filter(|generation| self.may_take(generation, guild));
+        let known = || takers().filter_map(|generation| generation.shard_of(guild));
         let ready = known().find(|shard| shard.ready);
         // `max_by_key` returns the last of equals, and the newest generation is to win.
         let ready_last = || known().filter(|shard| shard.last_ready.is_some()).collect::<Vec<_>>().into_iter().rev();
         let shard = ready.or_else(|| ready_last().max_by_key(|shard| shard.last_ready)).or_else(|| known().next());
-        let newest = || counting().next().map(|generation| ShardKey::of(guild, generation.count));
+        let newest = || takers().next().map(|generation| ShardKey::of(guild, generation.count));
         shard.map(|shard| shard.key).or_else(newest)
     }
 
-    /// A generation of one shard always has half of its shards ready. It may take a guild from
-    /// others that are alive only if it was ready while the guild's shard there still was.
+    /// A generation of one shard always has half of its shards ready, so that proves nothing: it
+    /// may be a stray. While an older generation is alive, it may have only the guilds whose shard
+    /// there said goodbye when the one shard was there to take them.
     fn may_take(&self, taker: &Generation, guild: GuildId) -> bool {
         if taker.count != 1 {
             return true;
         }
-        let Some(first_ready) = taker.shard_of(guild).and_then(|shard| shard.first_ready) else { return true };
-        let mut alive = self.generations.iter().filter(|other| other.count != 1 && other.counts && other.ready > 0);
-        alive.all(|other| {
-            let shard = other.shard_of(guild);
-            shard.is_some_and(|shard| shard.ready || shard.last_ready.is_some_and(|last| last >= first_ready))
-        })
+        let older = self.generations.iter().take_while(|generation| generation.count != taker.count);
+        let mut alive = older.filter(|generation| generation.counts && generation.ready > 0);
+        let since = taker.shard_of(guild).and_then(|shard| shard.first_ready);
+        alive.all(|other| other.shard_of(guild).is_some_and(|shard| since.is_some_and(|since| shard.handed_over(since))))
     }
 
     /// The place of the generation, which is begun if it is new.

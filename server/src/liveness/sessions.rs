@@ -11,6 +11,8 @@ const MEMORY: Duration = Duration::from_secs(10 * 60);
 
 #[derive(Debug, Default)]
 struct Session {
+    /// Orders the sessions by their first word.
+    began: u64,
     seq: Option<u64>,
     ended: bool,
     /// Shards that it left while it went on for others.
@@ -22,6 +24,8 @@ struct Session {
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     known: HashMap<(Option<Name>, Name), Session>,
+    /// How many there have been.
+    begun: u64,
     swept: Monotonic,
 }
 
@@ -30,13 +34,24 @@ impl Sessions {
     pub(super) fn admit(&mut self, beat: &Beat, now: Monotonic) -> bool {
         self.sweep(now);
         let Some(session) = &beat.session else { return true };
-        let known = self.recall(beat.instance.clone(), session.clone(), now);
+        let known = self.recall(beat.instance.as_ref(), session, now);
         let stale = beat.seq.is_some_and(|seq| known.seq.is_some_and(|newest| seq <= newest));
         if known.ended || stale {
             return false;
         }
         known.seq = beat.seq.or(known.seq);
         true
+    }
+
+    /// A session of which an earlier run of the server knew.
+    pub(super) fn restore(&mut self, instance: Option<&Name>, session: &Name, now: Monotonic) {
+        self.recall(instance, session, now);
+    }
+
+    /// Whether the first word of `one` came before that of `other`, two sessions of an instance.
+    pub(super) fn is_earlier(&self, instance: Option<&Name>, one: &Name, other: &Name) -> bool {
+        let began = |session: &Name| self.known.get(&(instance.cloned(), session.clone())).map(|known| known.began);
+        began(one).is_some_and(|one| began(other).is_some_and(|other| one < other))
     }
 
     /// Whether the session of the beat has said goodbye to this shard.
@@ -48,7 +63,7 @@ impl Sessions {
     /// Ends what the goodbye ends, so that a late beat cannot revive it.
     pub(super) fn end(&mut self, goodbye: &Goodbye, now: Monotonic) {
         if let Some(session) = &goodbye.session {
-            self.recall(goodbye.instance.clone(), session.clone(), now).end(goodbye);
+            self.recall(goodbye.instance.as_ref(), session, now).end(goodbye);
             return;
         }
         for ((instance, _), session) in &mut self.known {
@@ -59,10 +74,12 @@ impl Sessions {
         }
     }
 
-    fn recall(&mut self, instance: Option<Name>, session: Name, now: Monotonic) -> &mut Session {
-        let known = self.known.entry((instance, session)).or_default();
-        if known.is_forgotten(now) {
-            *known = Session::default();
+    fn recall(&mut self, instance: Option<&Name>, session: &Name, now: Monotonic) -> &mut Session {
+        let known = self.known.entry((instance.cloned(), session.clone())).or_default();
+        // A session that was forgotten begins anew, and so does one that was never known.
+        if known.began == 0 || known.is_forgotten(now) {
+            self.begun += 1;
+            *known = Session { began: self.begun, ..Session::default() };
         }
         known.last_word = now;
         known

@@ -1,6 +1,6 @@
 //! One shard: the processes that beat for it, and what is said of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::apply::LostGateway;
@@ -34,11 +34,11 @@ pub(super) enum Fall {
 /// A shard that beats but lost Discord after having been ready.
 #[derive(Debug)]
 pub(super) struct Lost {
-    pub(super) at: Monotonic,
+    at: Monotonic,
     /// The end of its grace, until that has passed.
     until: Option<Monotonic>,
     /// A ready process itself reported the loss; it did not just leave others behind.
-    pub(super) by_gateway: bool,
+    by_gateway: bool,
     /// Most shards of the generation lost Discord with it (rule 5).
     pub(super) outage: bool,
 }
@@ -75,6 +75,8 @@ pub(super) struct Shard {
     pub(super) lost: Option<Lost>,
     maintenance: Option<Maintenance>,
     fallen: Reason,
+    /// What guilds last chose their generation by.
+    choice: (bool, Reason),
     doubt: Option<Doubt>,
     /// The state before the doubt, as long as `Unknown` is said because of it.
     doubted: Option<State>,
@@ -82,6 +84,12 @@ pub(super) struct Shard {
     /// When it was ready for the first time, and when it last ceased to be.
     pub(super) first_ready: Option<Monotonic>,
     pub(super) last_ready: Option<Monotonic>,
+    /// Its loss of the gateway as its generation counts it.
+    pub(super) counted_loss: Option<Monotonic>,
+    /// Its guilds that are reported as unavailable, and since when.
+    excepted: BTreeMap<GuildId, UnixMillis>,
+    /// Since when its exceptions show (rule 7).
+    up_since: UnixMillis,
     last_heartbeat: Option<UnixMillis>,
     said: Said,
     since: UnixMillis,
@@ -100,11 +108,15 @@ impl Shard {
             lost: None,
             maintenance: None,
             fallen: Reason::NeverSeen,
+            choice: (false, Reason::NeverSeen),
             doubt: None,
             doubted: None,
             ready: false,
             first_ready: None,
             last_ready: None,
+            counted_loss: None,
+            excepted: BTreeMap::new(),
+            up_since: since,
             last_heartbeat: None,
             said: Said { state: State::Unknown, reason: Some(Reason::NeverSeen), expected_back: None, version: None },
             since,
@@ -132,8 +144,17 @@ impl Shard {
             until: alone.then(|| now.monotonic + freshness(stored.interval)),
         });
         shard.doubted = Some(stored.state);
+        // A grace that was over stays over: our restart is no news from Discord.
+        let cut_off = [Reason::Resuming, Reason::GatewayDisconnected, Reason::DiscordOutage].map(Some);
+        if shard.was_ready && !alone && cut_off.contains(&stored.reason) {
+            let until = (stored.state == State::Reconnecting).then(|| now.monotonic + RECONNECT_GRACE);
+            let outage = stored.reason == Some(Reason::DiscordOutage);
+            shard.lost = Some(Lost { at: now.monotonic, until, by_gateway: false, outage });
+        }
         for process in stored.processes {
             *first += 1;
+            // When they were reported is not stored; it was before the shard's own last change or after.
+            shard.excepted.extend(process.unavailable.iter().map(|guild| (*guild, stored.since)));
             shard.processes.push(Process::restore(process, *first, now.monotonic));
         }
         shard.said = Said {
@@ -145,13 +166,16 @@ impl Shard {
         shard
     }
 
-    /// Takes in a beat. `None` if it is a late one of a session that a newer one has replaced.
-    pub(super) fn beat(&mut self, beat: &Beat, report: &ShardReport, order: u64, now: Now) -> Option<Heard> {
+    /// The session of the process that a beat would be of, if that is another than the beat's.
+    pub(super) fn other_session(&self, beat: &Beat) -> Option<&Name> {
+        let process = self.processes.iter().find(|process| process.is(beat.instance.as_ref(), beat.session.as_ref()))?;
+        process.session.as_ref().filter(|session| Some(*session) != beat.session.as_ref())
+    }
+
+    /// Takes in a beat.
+    pub(super) fn beat(&mut self, beat: &Beat, report: &ShardReport, order: u64, now: Now) -> Heard {
         let (instance, session) = (beat.instance.as_ref(), beat.session.as_ref());
         let known = self.processes.iter().position(|process| process.is(instance, session));
-        if known.is_some_and(|index| self.processes[index].has_superseded(session)) {
-            return None;
-        }
         self.doubt = None;
         self.last_heartbeat = Some(now.wall);
         if report.state == GatewayState::Fatal {
@@ -159,16 +183,13 @@ impl Shard {
             if self.processes.is_empty() {
                 self.fall(Fall::Fatal, now);
             }
-            return Some(Heard {
-                ended: gone.map(|process| process.unavailable).unwrap_or_default(),
-                gateway: LostGateway::No,
-            });
+            return Heard { ended: gone.map(|process| process.unavailable).unwrap_or_default(), gateway: LostGateway::No };
         }
         let index = known.unwrap_or_else(|| {
             self.processes.push(Process::new(beat.instance.clone(), beat.session.clone(), order));
             self.processes.len() - 1
         });
-        Some(self.processes[index].beat(beat, report, order, now))
+        self.processes[index].beat(beat, report, order, now)
     }
 
     /// Takes the processes that the goodbye speaks for off the shard; `None` if there are none.
@@ -187,14 +208,18 @@ impl Shard {
     /// Lets everything happen that is due; returns the guilds whose report ended with a process.
     pub(super) fn expire(&mut self, now: Now) -> BTreeSet<GuildId> {
         let past = |until: Option<Monotonic>| until.is_some_and(|until| until <= now.monotonic);
+        let silent = self.processes.iter().map(|process| process.deadline).filter(|deadline| past(Some(*deadline))).max();
+        let maintenance = self.maintenance.as_ref().map(|maintenance| maintenance.until);
         let ended = self.remove(|process| process.deadline <= now.monotonic);
         if ended.is_some() && self.processes.is_empty() {
+            // A maintenance that was over by then is none that the silence could leave running.
+            self.maintenance.take_if(|maintenance| silent.is_some_and(|silent| maintenance.until <= silent));
             self.fall(Fall::Timeout, now);
         }
         if let Some(lost) = &mut self.lost {
             lost.until = lost.until.filter(|until| !past(Some(*until)));
         }
-        if past(self.maintenance.as_ref().map(|maintenance| maintenance.until)) {
+        if past(maintenance) {
             self.maintenance = None;
         }
         if past(self.doubt.as_ref().and_then(|doubt| doubt.until)) {
@@ -297,6 +322,10 @@ impl Shard {
         if said == self.said {
             return false;
         }
+        let up = |state| matches!(state, State::Online | State::Reconnecting);
+        if up(said.state) && !up(self.doubted.unwrap_or(self.said.state)) {
+            self.up_since = now.wall;
+        }
         if said.state != self.said.state {
             let resumed = self.doubted == Some(said.state);
             if self.doubt.is_none() && !resumed {
@@ -332,9 +361,28 @@ impl Shard {
         Said { state, reason, expected_back: expected_back.map(|maintenance| maintenance.expected_back), version }
     }
 
-    /// Whether the guild, one of this shard, is reported as unavailable by a process.
-    pub(super) fn excepts(&self, guild: GuildId) -> bool {
-        self.processes.iter().any(|process| process.unavailable.contains(&guild))
+    /// Since when the guild, one of this shard, is an exception that shows or would show.
+    pub(super) fn excepted_since(&self, guild: GuildId) -> Option<UnixMillis> {
+        self.excepted.get(&guild).map(|since| *since.max(&self.up_since))
+    }
+
+    /// The guilds that are exceptions.
+    pub(super) fn excepted(&self) -> impl Iterator<Item = GuildId> {
+        self.excepted.keys().copied()
+    }
+
+    /// A process of this shard reports the guild as unavailable; false if it knew.
+    pub(super) fn except(&mut self, beat: &Beat, guild: GuildId, now: Now) -> bool {
+        let reporter = self.processes.iter_mut().find(|process| process.speaks_for(beat));
+        let reporter = reporter.expect("only a process of the shard is asked to report");
+        reporter.unavailable.insert(guild);
+        self.excepted.insert(guild, self.excepted.get(&guild).copied().unwrap_or(now.wall)).is_none()
+    }
+
+    /// Ends the guild's exception if no process reports it any longer; true if it did.
+    pub(super) fn end_exception(&mut self, guild: GuildId) -> bool {
+        let reported = self.processes.iter().any(|process| process.unavailable.contains(&guild));
+        !reported && self.excepted.remove(&guild).is_some()
     }
 
     /// Whether an exception shows (rule 7).
@@ -356,6 +404,23 @@ impl Shard {
             shard: Some(self.key),
             revision: Revision { boot, seq: self.number.max(floor) },
         }
+    }
+
+    /// When it lost the gateway, if it still has (rule 5).
+    pub(super) fn loss(&self) -> Option<Monotonic> {
+        self.lost.as_ref().filter(|lost| lost.by_gateway).map(|lost| lost.at)
+    }
+
+    /// Whether it was ready at that time or later, then said goodbye, and has not been ready since.
+    pub(super) fn handed_over(&self, since: Monotonic) -> bool {
+        let left = !self.ready && self.fallen == Reason::Goodbye;
+        left && self.last_ready.is_some_and(|last| last >= since)
+    }
+
+    /// Whether anything is new, since it was last asked, by which guilds choose their generation.
+    pub(super) fn moves_guilds(&mut self) -> bool {
+        let choice = (self.ready, self.fallen);
+        std::mem::replace(&mut self.choice, choice) != choice
     }
 
     /// The shard as operators see it.

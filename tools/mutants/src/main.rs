@@ -39,6 +39,17 @@ opt-level = 1
 debug = false
 "#;
 
+/// What stands before the list in docs/mutants.md.
+const PAGE: &str = "\
+# Mutants
+
+`make mutants` breaks each of these on purpose, one after the other, and fails unless a test in `server/tests/liveness` notices.
+The list is written by the program from `tools/mutants/liveness.toml`; a new rule or reading gets a mutant there.
+
+| mutant | in `server/src/liveness` | what it breaks |
+|---|---|---|
+";
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct List {
@@ -61,6 +72,7 @@ fn main() -> Result<ExitCode> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
     let list = fs::read_to_string(root.join("tools/mutants/liveness.toml"))?;
     let list: List = toml::from_str(&list).context("liveness.toml")?;
+    write_page(&root.join("docs/mutants.md"), &list)?;
     let nursery = Nursery::new(&root)?;
 
     let unchanged = nursery.test()?;
@@ -74,6 +86,18 @@ fn main() -> Result<ExitCode> {
     }
     println!("\n{} mutants, {} caught", list.mutant.len(), list.mutant.len() - survivors);
     Ok(if survivors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Writes the list for people, and fails if it was not up to date, so that it is committed.
+fn write_page(path: &Path, list: &List) -> Result<()> {
+    let mut page = PAGE.to_owned();
+    for Mutant { name, breaks, file, .. } in &list.mutant {
+        page += &format!("| `{name}` | `{file}` | {breaks} |\n");
+    }
+    let before = fs::read_to_string(path).unwrap_or_default();
+    fs::write(path, &page)?;
+    ensure!(before == page, "docs/mutants.md was not up to date and has been written anew");
+    Ok(())
 }
 
 /// The crate under `target/mutants`.
@@ -95,19 +119,13 @@ impl Nursery {
         Ok(nursery)
     }
 
-    /// Copies a folder of the repository into the crate.
+    /// Puts a copy of a folder of the repository into the crate.
     fn lay_out(&self, from: &str, to: &str) -> Result<()> {
         let to = self.folder.join(to);
         if to.exists() {
             fs::remove_dir_all(&to)?;
         }
-        fs::create_dir_all(&to)?;
-        for entry in fs::read_dir(self.root.join(from))? {
-            let entry = entry?;
-            ensure!(entry.file_type()?.is_file(), "{from} has a folder, which this does not copy");
-            fs::copy(entry.path(), to.join(entry.file_name()))?;
-        }
-        Ok(())
+        copy(&self.root.join(from), &to)
     }
 
     /// The names of the tests that catch the mutant.
@@ -136,6 +154,20 @@ impl Nursery {
         command.env("PROPTEST_MAX_SHRINK_ITERS", "0").env("RUST_BACKTRACE", "0");
         command.output().context("cargo cannot be run")
     }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }
 
 fn text(output: &Output) -> String {
