@@ -1,6 +1,6 @@
 # run, test, lint: each does its own set-up, from a fresh clone with cargo and Node 20.
 
-.PHONY: run test lint clean
+.PHONY: run test lint mutants clean
 
 # A server for a look around: it prints its URL and a token that may read everything.
 run:
@@ -10,7 +10,12 @@ run:
 # Everything that can be checked without a person.
 test:
 	@sh tools/packages.sh curl
-	cargo test --workspace
+	cargo test --workspace --all-targets
+	$(MAKE) mutants
+
+# Breaks every rule of liveness on purpose and shows that a test notices.
+mutants:
+	cargo run --quiet --package mutants
 
 lint:
 	cargo fmt --all --check

@@ -133,6 +133,14 @@ impl Mailbox {
         }
     }
 
+    /// Throws away what waits in the slot, because something newer is about to be sent.
+    pub fn discard(&self, slot: usize) {
+        let mut letters = self.lock();
+        if letters.frames[slot].take().is_some() {
+            letters.waiting.retain(|waiting| *waiting != slot);
+        }
+    }
+
     /// The next frame and its slot, or a promise to wake the task when there is one.
     pub fn poll_take(&self, context: &Context<'_>) -> Poll<(usize, Bytes)> {
         let mut letters = self.lock();

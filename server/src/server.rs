@@ -29,7 +29,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// An address cannot be had.
-    #[error("cannot listen on {addr}: {source}")]
+    #[error("cannot listen on {addr}")]
     Listen {
         /// Which.
         addr: SocketAddr,
@@ -46,7 +46,7 @@ pub enum StartError {
 pub struct Server {
     app: Arc<App>,
     public: (TcpListener, Router),
-    admin: Option<(TcpListener, Router)>,
+    admin: Option<(std::net::TcpListener, Router)>,
     made: Vec<String>,
 }
 
@@ -57,7 +57,8 @@ impl Server {
     ///
     /// When an address or the data folder cannot be had.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
-        let listener = listen(config.listen)?;
+        let source = |source| StartError::Listen { addr: config.listen, source };
+        let listener = TcpListener::from_std(listen(config.listen)?).map_err(source)?;
         let admin_listener = config.admin_listen.map(listen).transpose()?;
         let (auth, made) = Authenticator::open(&config)?;
         raise_descriptor_limit();
@@ -111,29 +112,62 @@ impl Server {
     ///
     /// When the thread of the monitor cannot be started.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let Self { app, public, admin, .. } = self;
+        let Self { app, public: (listener, router), admin, .. } = self;
         let monitor = app.monitor.clone();
-        let loop_of_monitor = std::thread::Builder::new().name("monitor".into()).spawn(move || monitor.run());
-        let loop_of_monitor = loop_of_monitor.expect("a thread can be started");
-
+        let monitor = thread("monitor", move || monitor.run());
         let tasks = TaskTracker::new();
-        for (listener, router) in [Some(public), admin].into_iter().flatten() {
-            tasks.spawn(listener::serve(listener, router, app.shutdown.clone(), tasks.clone()));
-        }
+        let stopping = app.shutdown.clone();
+        let admin = admin.map(|(listener, router)| thread("admin", move || run_admin(listener, router, stopping)));
+        tasks.spawn(listener::serve(listener, router, app.shutdown.clone(), tasks.clone()));
+
         shutdown.await;
+        // From here on beats may not reach us any more, which is no news of the bot.
+        app.monitor.stop();
         app.shutdown.cancel();
         tasks.close();
         if tokio::time::timeout(app.drain, tasks.wait()).await.is_err() {
             tracing::warn!(connections = tasks.len(), "some connections did not end in time and are cut");
         }
-        app.monitor.stop();
-        loop_of_monitor.join().expect("the monitor does not panic");
+        for thread in [Some(monitor), admin].into_iter().flatten() {
+            thread.join().expect("a panic in a thread of the server ends the process");
+        }
     }
 }
 
-fn listen(addr: SocketAddr) -> Result<TcpListener, StartError> {
-    let listener = listener::listen(addr).and_then(TcpListener::from_std);
-    listener.map_err(|source| StartError::Listen { addr, source })
+/// Starts a thread of the server. A panic in it ends the process: a server that goes on without one
+/// of its threads would say wrong things.
+fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> std::thread::JoinHandle<()> {
+    struct Fuse;
+
+    impl Drop for Fuse {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                std::process::abort();
+            }
+        }
+    }
+
+    let guarded = move || {
+        let _fuse = Fuse;
+        run();
+    };
+    std::thread::Builder::new().name(name.into()).spawn(guarded).expect("a thread can be started")
+}
+
+/// Serves the admin address, on a runtime of its own: a storm of viewers cannot delay beats there.
+fn run_admin(listener: std::net::TcpListener, router: Router, stopping: CancellationToken) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime can be built").block_on(async {
+        let tasks = TaskTracker::new();
+        let listener = TcpListener::from_std(listener).expect("the listener does not block");
+        listener::serve(listener, router, stopping, tasks.clone()).await;
+        tasks.close();
+        tokio::time::timeout(DRAIN, tasks.wait()).await.ok();
+    });
+}
+
+fn listen(addr: SocketAddr) -> Result<std::net::TcpListener, StartError> {
+    listener::listen(addr).map_err(|source| StartError::Listen { addr, source })
 }
 
 /// Every viewer is a descriptor.

@@ -15,6 +15,9 @@ use crate::wire::{Code, GuildId, Problem, UnixMillis};
 /// How far the clocks of issuer and server may be apart, in seconds.
 pub const LEEWAY: u64 = 5;
 
+/// The year 9999; more is a mistake of units.
+const MAX_SECONDS: f64 = 253_402_300_799.0;
+
 /// The guilds that a token lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Guilds {
@@ -40,7 +43,9 @@ pub struct Claims {
     /// Whose token it is; a viewer's must say.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sub: Option<String>,
-    /// When it ends, in seconds since the Unix epoch.
+    /// When it ends, in seconds since the Unix epoch. Others may write a fraction (RFC 7519,
+    /// "NumericDate"), which is dropped.
+    #[serde(deserialize_with = "whole_seconds")]
     pub exp: u64,
     /// The guilds that a viewer may see.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -91,6 +96,15 @@ impl Jwt {
 /// One answer for every fault, so that nobody learns from it how to get closer.
 pub(super) fn invalid() -> Problem {
     Problem::new(Code::InvalidCredential, "the credential is not one that this server accepts")
+}
+
+fn whole_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let seconds = f64::deserialize(deserializer)?;
+    if !(0.0..=MAX_SECONDS).contains(&seconds) {
+        return Err(D::Error::custom("a time is a number of seconds since the Unix epoch"));
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
+    Ok(seconds as u64)
 }
 
 impl fmt::Debug for Jwt {

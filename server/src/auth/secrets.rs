@@ -1,7 +1,7 @@
 //! The secrets in the data folder. Whatever is missing is made, readable by its owner only.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ const BOT_TOKENS: &str = "bot-tokens";
 #[derive(Debug, thiserror::Error)]
 pub enum SecretsError {
     /// A file cannot be read or written.
-    #[error("cannot use {path}: {source}")]
+    #[error("cannot use {path}")]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -24,7 +24,7 @@ pub enum SecretsError {
         source: io::Error,
     },
     /// The file holds less than a secret.
-    #[error("{path} has {length} bytes; a secret needs at least {MIN_JWT_SECRET_BYTES}")]
+    #[error("{path} has {length} bytes; a secret needs at least {MIN_JWT_SECRET_BYTES}. Remove the file to get a new one")]
     Short {
         /// The file.
         path: PathBuf,
@@ -58,12 +58,7 @@ impl Folder {
         if self.create(JWT_SECRET, &bots::random_hex())? {
             self.made.push(format!("made a secret for viewers' tokens in {}", path.display()));
         }
-        let text = fs::read_to_string(&path).map_err(|source| SecretsError::Io { path: path.clone(), source })?;
-        let text = text.trim();
-        if text.len() < MIN_JWT_SECRET_BYTES {
-            return Err(SecretsError::Short { path, length: text.len() });
-        }
-        Ok(Secret::new(text))
+        read_secret(path)
     }
 
     /// The file with the hashes of bot tokens. If there is neither such a file nor a configured
@@ -75,8 +70,7 @@ impl Folder {
             if self.create(BOT_TOKEN, &bots::generate())? {
                 self.made.push(format!("made a token for your bot in {}", first.display()));
             }
-            let token = fs::read_to_string(&first).map_err(|source| SecretsError::Io { path: first, source })?;
-            self.add_bot_token(&bots::line("default", &Secret::new(token.trim()))?)?;
+            self.add_bot_token(&bots::line("default", &read_secret(first)?)?)?;
         }
         Ok(path)
     }
@@ -85,16 +79,31 @@ impl Folder {
     pub(super) fn add_bot_token(&self, line: &str) -> Result<(), SecretsError> {
         self.make()?;
         let path = self.path.join(BOT_TOKENS);
-        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
-        file.and_then(|mut file| file.write_all(line.as_bytes())).map_err(|source| SecretsError::Io { path, source })
+        let add = || {
+            let mut file = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(&path)?;
+            let mut before = String::new();
+            file.read_to_string(&mut before)?;
+            // Whoever edited the file may have left its last line without an end.
+            let end = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
+            file.write_all(format!("{end}{line}").as_bytes())
+        };
+        add().map_err(|source| SecretsError::Io { path: path.clone(), source })
     }
 
-    /// Writes a file that was not there; false if it was.
+    /// Writes a file that was not there, whole or not at all; false if it was.
     fn create(&self, name: &str, text: &str) -> Result<bool, SecretsError> {
         self.make()?;
         let path = self.path.join(name);
-        let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path);
-        match file.and_then(|mut file| writeln!(file, "{text}")) {
+        let draft = self.path.join(format!(".{name}.{}", std::process::id()));
+        let write = || {
+            let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&draft)?;
+            writeln!(file, "{text}")?;
+            file.sync_all()?;
+            fs::hard_link(&draft, &path)
+        };
+        let written = if path.exists() { Err(io::ErrorKind::AlreadyExists.into()) } else { write() };
+        fs::remove_file(&draft).ok();
+        match written {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             Err(source) => Err(SecretsError::Io { path, source }),
@@ -105,4 +114,16 @@ impl Folder {
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.path);
         made.map_err(|source| SecretsError::Io { path: self.path.clone(), source })
     }
+}
+
+fn read_secret(path: PathBuf) -> Result<Secret, SecretsError> {
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(source) => return Err(SecretsError::Io { path, source }),
+    };
+    let text = text.trim();
+    if text.len() < MIN_JWT_SECRET_BYTES {
+        return Err(SecretsError::Short { path, length: text.len() });
+    }
+    Ok(Secret::new(text))
 }

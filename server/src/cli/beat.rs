@@ -18,7 +18,7 @@ use serde::Serialize;
 use tokio::process::{Child, Command};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::client::{Client, ServerAddress, TokenSource};
+use super::client::{Client, Refused, ServerAddress, TokenSource};
 use super::signals::Signals;
 use super::{Failure, client_runtime};
 use crate::config::SECRET_VARIABLES;
@@ -210,8 +210,10 @@ impl Sender {
             let mut due = interval(Duration::from_millis(500));
             loop {
                 due.tick().await;
-                if self.client.post("/api/v1/goodbye", &goodbye).await.is_ok() {
-                    return;
+                match self.client.post("/api/v1/goodbye", &goodbye).await {
+                    Ok(()) => return,
+                    Err(error) if error.downcast_ref().is_some_and(Refused::is_final) => return,
+                    Err(_) => {}
                 }
             }
         };

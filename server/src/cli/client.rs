@@ -3,17 +3,18 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
-use reqwest::Url;
+use reqwest::{StatusCode, Url};
 use serde::Serialize;
 
 use super::Failure;
 use crate::config::{self, Secret};
 use crate::wire::Problem;
 
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an answer may take. A beat that hangs must not keep the next one from being sent before
+/// the shard counts as silent, 4.5 s after the last.
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Where the server is.
 #[derive(Debug, Clone, Args)]
@@ -97,9 +98,22 @@ impl Client {
         if status.is_success() {
             return Ok(());
         }
-        match answer.json::<Problem>().await {
-            Ok(problem) => bail!("{status}: {}", problem.detail),
-            Err(_) => bail!("{status}"),
-        }
+        let detail = answer.json::<Problem>().await.map_or_else(|_| String::new(), |problem| problem.detail);
+        Err(Refused { status, detail }.into())
+    }
+}
+
+/// The server answered, and not with a success.
+#[derive(Debug, thiserror::Error)]
+#[error("{status} {detail}")]
+pub(super) struct Refused {
+    status: StatusCode,
+    detail: String,
+}
+
+impl Refused {
+    /// Whether the same request would be refused again.
+    pub(super) fn is_final(&self) -> bool {
+        self.status.is_client_error() && self.status != StatusCode::TOO_MANY_REQUESTS
     }
 }

@@ -17,6 +17,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let client = Client::new(&arguments.server, None)?;
     let asked = client_runtime()?.block_on(client.get("/healthz"));
-    asked.with_context(|| format!("{} is not healthy", arguments.server.url)).map_err(Failure::running)?;
+    let server = arguments.server.url.origin().ascii_serialization();
+    asked.with_context(|| format!("{server} is not healthy")).map_err(Failure::running)?;
     Ok(ExitCode::SUCCESS)
 }

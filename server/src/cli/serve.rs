@@ -11,9 +11,9 @@ use super::signals::Signals;
 use crate::config::{self, Config, Flags};
 use crate::server::Server;
 
-/// What is logged unless `GUILDPULSE_LOG` says otherwise. hyper stays at info: below that it logs
-/// heads of requests, with the tokens in them.
-const LOG_FILTER: &str = "info,hyper=info,hyper_util=info";
+/// What holds whatever `GUILDPULSE_LOG` says: below info, hyper logs heads of requests, with the
+/// tokens in them.
+const LOG_CAP: &str = "hyper=info,hyper_util=info";
 
 pub(super) fn run(flags: Flags) -> Result<ExitCode, Failure> {
     let config = Config::load(flags)?;
@@ -59,7 +59,7 @@ fn listen() -> anyhow::Result<(Signals, Signals)> {
 
 fn log() -> Result<(), Failure> {
     let wanted = config::log_filter()?;
-    let filter = format!("{},{LOG_FILTER}", wanted.as_deref().unwrap_or("info"));
+    let filter = format!("{},{LOG_CAP}", wanted.as_deref().unwrap_or("info"));
     let filter = EnvFilter::try_new(filter).context("GUILDPULSE_LOG").map_err(Failure::usage)?;
     let colour = std::io::stderr().is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);

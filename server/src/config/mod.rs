@@ -105,7 +105,7 @@ struct File {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The settings file cannot be read.
-    #[error("cannot read the settings file {path}: {source}")]
+    #[error("cannot read the settings file {path}")]
     Unreadable {
         /// The file.
         path: PathBuf,

@@ -2,12 +2,19 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::de::{Deserialize, Deserializer, Error};
+use serde::{Serialize, Serializer};
 
 /// A secret. It prints as `hidden`, whoever prints it.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // The library's own message would show what stands there.
+        String::deserialize(deserializer).map(Self).map_err(|_| D::Error::custom("a secret is a string in quotes"))
+    }
+}
 
 impl Secret {
     /// Wraps the text.

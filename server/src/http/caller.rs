@@ -69,13 +69,19 @@ impl Credential {
             let token = value.to_str().ok().and_then(bearer).filter(|_| authorizations.next().is_none());
             return token.map(Self::Bearer).ok_or_else(malformed);
         }
-        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let mut tokens = cookies.flat_map(Cookie::split_parse).flatten().filter(|cookie| cookie.name() == COOKIE);
+        // Other cookies may hold any bytes; they are none of our business.
+        let lists: Vec<_> =
+            headers.get_all(header::COOKIE).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        let cookies = lists.iter().flat_map(|list| Cookie::split_parse(list.as_ref())).flatten();
+        let mut tokens = cookies.filter(|cookie| cookie.name() == COOKIE);
         match (tokens.next(), tokens.next()) {
             (None, _) => {
                 Err(Problem::new(Code::MissingCredential, "send `Authorization: Bearer …` or the cookie `auth_token`"))
             }
             (Some(_), Some(_)) => Err(Problem::new(Code::InvalidCredential, "two cookies are named `auth_token`; send one")),
+            (Some(cookie), None) if cookie.value_trimmed().is_empty() => {
+                Err(Problem::new(Code::InvalidCredential, "the cookie `auth_token` is empty"))
+            }
             (Some(cookie), None) => Ok(Self::Cookie(cookie.value_trimmed().to_owned())),
         }
     }

@@ -1,10 +1,12 @@
 //! Statuses, as JSON and as streams.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{FromRequestParts, Path, RawQuery, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use bytes::BytesMut;
@@ -66,22 +68,22 @@ pub(super) async fn stream_one(
     State(app): State<Arc<App>>,
     caller: Caller,
     path: GuildPath,
-    version: Version,
+    keep_alive: KeepAlive,
 ) -> Result<Response, Refusal> {
     let permitted = caller.may_watch(vec![guild(path)?])?;
-    Ok(stream(&app, permitted, version))
+    Ok(stream(&app, permitted, keep_alive))
 }
 
 pub(super) async fn stream_many(
     State(app): State<Arc<App>>,
     caller: Caller,
     RawQuery(query): RawQuery,
-    version: Version,
+    keep_alive: KeepAlive,
 ) -> Result<Response, Refusal> {
     let mut guilds = guilds(query.as_deref())?;
     let mut seen = std::collections::HashSet::new();
     guilds.retain(|guild| seen.insert(*guild));
-    Ok(stream(&app, caller.may_watch(guilds)?, version))
+    Ok(stream(&app, caller.may_watch(guilds)?, keep_alive))
 }
 
 pub(super) async fn shards(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Refusal> {
@@ -92,7 +94,7 @@ pub(super) async fn shards(State(app): State<Arc<App>>, caller: Caller) -> Resul
 }
 
 /// Opens a stream. `Last-Event-ID` needs no answer: a status is state, and the newest is sent.
-fn stream(app: &App, permitted: Permitted, version: Version) -> Response {
+fn stream(app: &App, permitted: Permitted, KeepAlive(keep_alive): KeepAlive) -> Response {
     let ends = Ends { token: permitted.until(), shutdown: app.shutdown.clone(), drain: app.drain };
     let subscription = app.monitor.subscribe(permitted.into_guilds());
     let body = StatusStream::new(subscription, ends, app.metrics.clone());
@@ -102,10 +104,25 @@ fn stream(app: &App, permitted: Permitted, version: Version) -> Response {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-    if version == Version::HTTP_11 {
+    if keep_alive {
         headers.insert(header::CONNECTION, HeaderValue::from_static("keep-alive"));
     }
     response
+}
+
+/// Whether the connection is to stay open: HTTP/1.1, unless the client asks for the end (RFC 9112,
+/// section 9.3).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KeepAlive(bool);
+
+impl<S: Sync> FromRequestParts<S> for KeepAlive {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let close = |value: &HeaderValue| value.to_str().is_ok_and(|list| list.to_ascii_lowercase().contains("close"));
+        let closes = parts.headers.get_all(header::CONNECTION).iter().any(close);
+        Ok(Self(parts.version == Version::HTTP_11 && !closes))
+    }
 }
 
 fn guild(path: GuildPath) -> Result<GuildId, Problem> {

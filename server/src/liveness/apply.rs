@@ -45,7 +45,7 @@ impl Liveness {
         let heard = shard.beat(beat, report, self.order, now);
         generation.last_beat = now.monotonic;
         self.settle(index, id, heard.gateway, now, changes);
-        self.end_exceptions(report.key, heard.ended, changes);
+        self.end_exceptions(report.key, heard.ended, now, changes);
         true
     }
 
@@ -58,7 +58,7 @@ impl Liveness {
             let Some(ended) = shard.goodbye(goodbye, now) else { continue };
             changes.applied.accepted += 1;
             self.settle(index, id, LostGateway::No, now, changes);
-            self.end_exceptions(ShardKey { id, count }, ended, changes);
+            self.end_exceptions(ShardKey { id, count }, ended, now, changes);
         }
     }
 
@@ -72,7 +72,7 @@ impl Liveness {
             shard.armed = None;
             let ended = shard.expire(now);
             self.settle(index, key.id, LostGateway::No, now, changes);
-            self.end_exceptions(key, ended, changes);
+            self.end_exceptions(key, ended, now, changes);
         }
         changes.born |= self.forget_generations(now.monotonic);
         let generations = &self.generations;
@@ -119,7 +119,7 @@ impl Liveness {
                 for process in &mut shard.processes {
                     ended.extend(process.unavailable.take(guild));
                 }
-                self.end_exceptions(key, ended, changes);
+                self.end_exceptions(key, ended, now, changes);
             }
             for guild in &beat.unavailable {
                 let key = ShardKey::of(*guild, count);
@@ -138,9 +138,9 @@ impl Liveness {
     }
 
     /// A process no longer reports these guilds; those that no other reports are available again.
-    fn end_exceptions(&mut self, key: ShardKey, guilds: BTreeSet<GuildId>, changes: &mut Changes) {
+    fn end_exceptions(&mut self, key: ShardKey, guilds: BTreeSet<GuildId>, now: Now, changes: &mut Changes) {
         for guild in guilds {
-            if self.shard_mut(key).is_some_and(|shard| shard.end_exception(guild)) {
+            if self.shard_mut(key).is_some_and(|shard| shard.end_exception(guild, now)) {
                 self.change_exception(key, guild, changes);
             }
         }

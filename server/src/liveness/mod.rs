@@ -46,7 +46,8 @@ pub enum Input<'a> {
     Beat(&'a Beat),
     /// A goodbye was received.
     Goodbye(&'a Goodbye),
-    /// Time passed: every deadline up to now is due. All beats received until now were fed before.
+    /// Time passed: every deadline up to now is due. All beats received until now were fed before;
+    /// to be sure of that, the time of a tick may lag behind that of beats.
     Tick,
     /// The machine slept for this long, unseen by the monotonic clock.
     Suspended(Duration),
@@ -126,7 +127,7 @@ impl Liveness {
         machine
     }
 
-    /// Applies an input. `now` never goes back between two calls.
+    /// Applies an input. `now` never goes back, but for ticks.
     pub fn apply(&mut self, input: Input<'_>, now: Now) -> Applied {
         let mut changes = Changes::default();
         match input {
@@ -159,7 +160,10 @@ impl Liveness {
         let Some(number) = self.exceptions.get(guild) else { return facts };
         facts.revision.seq = facts.revision.seq.max(number);
         let Some(shard) = self.shard(key) else { return facts };
-        let Some(since) = shard.excepted_since(guild) else { return facts };
+        let Some(since) = shard.excepted_since(guild) else {
+            facts.since = facts.since.max(shard.released(guild).unwrap_or(facts.since));
+            return facts;
+        };
         facts.healthy = false;
         if shard.is_up() {
             facts.state = State::Unavailable;

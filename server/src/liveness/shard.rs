@@ -76,7 +76,7 @@ pub(super) struct Shard {
     maintenance: Option<Maintenance>,
     fallen: Reason,
     /// What guilds last chose their generation by.
-    choice: (bool, Reason),
+    choice: (bool, bool, Reason),
     doubt: Option<Doubt>,
     /// The state before the doubt, as long as `Unknown` is said because of it.
     doubted: Option<State>,
@@ -88,6 +88,8 @@ pub(super) struct Shard {
     pub(super) counted_loss: Option<Monotonic>,
     /// Its guilds that are reported as unavailable, and since when.
     excepted: BTreeMap<GuildId, UnixMillis>,
+    /// Its guilds whose exception ended while the shard was up, and when; until it is not.
+    released: BTreeMap<GuildId, UnixMillis>,
     /// Since when its exceptions show (rule 7).
     up_since: UnixMillis,
     last_heartbeat: Option<UnixMillis>,
@@ -108,7 +110,7 @@ impl Shard {
             lost: None,
             maintenance: None,
             fallen: Reason::NeverSeen,
-            choice: (false, Reason::NeverSeen),
+            choice: (false, false, Reason::NeverSeen),
             doubt: None,
             doubted: None,
             ready: false,
@@ -116,6 +118,7 @@ impl Shard {
             last_ready: None,
             counted_loss: None,
             excepted: BTreeMap::new(),
+            released: BTreeMap::new(),
             up_since: since,
             last_heartbeat: None,
             said: Said { state: State::Unknown, reason: Some(Reason::NeverSeen), expected_back: None, version: None },
@@ -334,6 +337,9 @@ impl Shard {
         }
         if self.doubt.is_none() {
             self.doubted = None;
+            if !up(said.state) {
+                self.released.clear();
+            }
         }
         self.said = said;
         self.number = next();
@@ -380,9 +386,18 @@ impl Shard {
     }
 
     /// Ends the guild's exception if no process reports it any longer; true if it did.
-    pub(super) fn end_exception(&mut self, guild: GuildId) -> bool {
+    pub(super) fn end_exception(&mut self, guild: GuildId, now: Now) -> bool {
         let reported = self.processes.iter().any(|process| process.unavailable.contains(&guild));
-        !reported && self.excepted.remove(&guild).is_some()
+        let ended = !reported && self.excepted.remove(&guild).is_some();
+        if ended && self.is_up() {
+            self.released.insert(guild, now.wall);
+        }
+        ended
+    }
+
+    /// When an exception of the guild ended, if the shard was up and has been since.
+    pub(super) fn released(&self, guild: GuildId) -> Option<UnixMillis> {
+        self.released.get(&guild).copied()
     }
 
     /// Whether an exception shows (rule 7).
@@ -411,15 +426,15 @@ impl Shard {
         self.lost.as_ref().filter(|lost| lost.by_gateway).map(|lost| lost.at)
     }
 
-    /// Whether it was ready at that time or later, then said goodbye, and has not been ready since.
+    /// Whether it was ready at that time or later, fell with a goodbye, and has not been ready since.
     pub(super) fn handed_over(&self, since: Monotonic) -> bool {
-        let left = !self.ready && self.fallen == Reason::Goodbye;
+        let left = !self.was_ready && self.fallen == Reason::Goodbye;
         left && self.last_ready.is_some_and(|last| last >= since)
     }
 
     /// Whether anything is new, since it was last asked, by which guilds choose their generation.
     pub(super) fn moves_guilds(&mut self) -> bool {
-        let choice = (self.ready, self.fallen);
+        let choice = (self.ready, self.was_ready, self.fallen);
         std::mem::replace(&mut self.choice, choice) != choice
     }
 

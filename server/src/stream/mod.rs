@@ -63,7 +63,7 @@ impl StatusStream {
         let retry = Duration::from_millis(rand::rng().random_range(RETRY_MS));
         let mut head = BytesMut::new();
         Hello::new(retry, subscription.joined.wall, monitor.boot()).write(&mut head);
-        for status in std::mem::take(&mut subscription.snapshot) {
+        for status in subscription.take_snapshot() {
             head.extend_from_slice(&status);
         }
         // The guilds of one viewer take turns, so that they do not all fall due at once.

@@ -180,7 +180,7 @@ mod tests {
         let status = Status { guild_id, facts };
         assert_eq!(json, serde_json::to_vec(&status).unwrap());
         assert_eq!(serde_json::from_slice::<Status>(&json).unwrap(), status);
-        assert!(!json.iter().any(|byte| byte.is_ascii_control()), "no line break can reach a frame");
+        assert!(!json.iter().any(u8::is_ascii_control), "no line break can reach a frame");
     }
 
     #[test]

@@ -46,6 +46,8 @@ async fn a_token_is_good_or_says_which_check_failed() {
         ("every guild", token(&claims(&json!({"guilds": "*"}))), "200 ok"),
         ("an operator", token(&json!({"role": "operator", "exp": in_an_hour()})), "200 ok"),
         ("an audience and an issuer that nobody configured", token(&claims(&json!({"aud": "x", "iss": "y"}))), "200 ok"),
+        ("an end with a fraction", token(&claims(&json!({"exp": in_an_hour() as f64 + 0.5}))), "200 ok"),
+        ("an end in milliseconds", token(&claims(&json!({"exp": in_an_hour() * 1000}))), "401 invalid_credential"),
         ("expired within the leeway", token(&claims(&json!({"exp": now - 2}))), "200 ok"),
         ("expired", token(&claims(&json!({"exp": now - 10}))), "401 expired_credential"),
         ("not valid yet, within the leeway", token(&claims(&json!({"nbf": now + 2}))), "200 ok"),
@@ -98,6 +100,8 @@ async fn a_cookie_is_a_credential_and_authorization_counts_before_it() {
     let with = |cookie: String| status(&scene).header(COOKIE, cookie);
     assert_eq!(outcome(with(format!("auth_token={good}"))).await, "200 ok");
     assert_eq!(outcome(with(format!("a=b; auth_token={good}; c=\"d\""))).await, "200 ok");
+    let foreign = format!("name=José; auth_token={good}");
+    assert_eq!(outcome(with(foreign)).await, "200 ok", "what others put into their cookies does not matter");
     assert_eq!(outcome(with("other=x".into())).await, "401 missing_credential");
     assert_eq!(outcome(with("auth_token=".into())).await, "401 invalid_credential");
     assert_eq!(outcome(with(format!("auth_token={good}; auth_token={good}"))).await, "401 invalid_credential");

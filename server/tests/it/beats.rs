@@ -200,7 +200,9 @@ async fn an_unavailable_guild_is_an_exception_that_ends() {
     );
     scene.beat(with("unavailable")).await;
     scene.beat(with("available")).await;
-    assert_eq!(viewer.status().await["state"], "online");
+    let online = viewer.status().await;
+    assert_eq!(online["state"], "online");
+    assert!(online["since"].as_str() > unavailable["since"].as_str(), "online since it is available: {online}");
     scene.goodbye(json!({"instance": "one"})).await;
     assert_eq!(other.status().await["reason"], "goodbye", "the first that the other guild hears of it");
 }

@@ -66,6 +66,18 @@ async fn a_short_secret_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_empty_secret_file_is_refused() {
+    for name in ["jwt-secret", "bot-token"] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("data")).unwrap();
+        std::fs::write(folder.path().join("data").join(name), "\n").unwrap();
+        let (code, said) = refusal("serve --listen 127.0.0.1:0 --data data", folder.path()).await;
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains(name) && said.contains("0 bytes"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn flags_win_over_the_environment_and_that_over_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let file =
@@ -179,8 +191,14 @@ async fn printed_tokens_work_at_once_and_only_for_what_they_are() {
         .filter(|line| !line.contains("worker-1"))
         .map(String::from)
         .collect();
-    std::fs::write(&list, others.join("\n") + "\n").unwrap();
+    std::fs::write(&list, others.join("\n")).unwrap();
     assert_eq!(beat().await.status(), 401, "and takes a right away with its line");
+    let second = printed("token --data data --bot worker-2", folder.path()).await;
+    for token in [second, std::fs::read_to_string(folder.path().join("data/bot-token")).unwrap()] {
+        let beat = http.post(format!("{}/api/v1/heartbeats", server.url)).bearer_auth(token.trim());
+        let beat = beat.json(&serde_json::json!({"shards": [{"id": 0, "count": 1}]})).send().await.unwrap();
+        assert_eq!(beat.status(), 200, "a last line without an end is no harm");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

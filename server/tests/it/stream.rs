@@ -229,6 +229,33 @@ async fn a_server_that_stops_says_goodbye_to_every_stream() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_called_offline_while_the_server_stops() {
+    let mut scene = Scene::start().await;
+    // The deadline of this beat lies in the drain, in which no beat could arrive.
+    scene.beat(json!({"intervalMs": 1000, "shards": shards([0], 1, "ready")})).await;
+    let mut viewers = Vec::new();
+    for _ in 0..20 {
+        viewers.push(scene.watch(GUILD).await);
+    }
+    scene.stop();
+    let deadline = Instant::now() + SOON + SOON;
+    for viewer in &mut viewers {
+        while let Some(event) = viewer.event_by(deadline).await {
+            assert!(event.kind != "message" || event.json()["state"] == "online", "{event:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_is_to_close_is_not_called_keep_alive() {
+    let scene = Scene::start().await;
+    let line = format!("GET /api/guilds/{GUILD}/status/stream HTTP/1.1\r\nConnection: close");
+    let mut raw = Raw::send(scene.addr, &request(&scene, &line)).await;
+    let head = head(&raw.until("\r\n\r\n").await);
+    assert!(head.contains(&"connection: close".into()) && !head.iter().any(|line| line.contains("keep-alive")), "{head:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_viewer_that_does_not_read_gets_the_newest_status_and_delays_nobody() {
     let scene = Scene::start().await;
     let line = format!("GET /api/v1/guilds/{GUILD}/status/stream HTTP/1.1");

@@ -83,6 +83,7 @@ impl Shard {
         }
         // Not stored: since when guilds are excepted, when shards were ready and lost the gateway.
         self.excepted.iter_mut().for_each(|(_, since)| *since = None);
+        self.released.clear();
         self.stored = self.spans.len() - 1;
         self.spans.iter_mut().for_each(|span| span.told = false);
         let said = self.said.as_ref().expect("every shard that was heard of was judged");

@@ -122,7 +122,11 @@ impl Oracle {
         let route = self.route(guild);
         let Some(shard) = route.and_then(|key| self.shard(key)) else { return self.never_seen(route) };
         let facts = self.shard_facts(shard);
-        let Some((_, began)) = shard.excepted.iter().find(|(excepted, _)| *excepted == guild) else { return facts };
+        let Some((_, began)) = shard.excepted.iter().find(|(excepted, _)| *excepted == guild) else {
+            // Section 2.1: its state holds since the exception ended, if the shard's holds longer.
+            let released = shard.released.iter().filter(|(released, _)| *released == guild).map(|(_, until)| *until).max();
+            return Expected { since: facts.since.max(released), ..facts };
+        };
         // Rule 7 and its reading: shown over a healthy shard; under `unknown` only `healthy` is false.
         match facts.state {
             State::Online | State::Reconnecting => {

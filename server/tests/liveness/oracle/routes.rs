@@ -128,7 +128,7 @@ fn best<'a>(candidates: &[&'a Generation], guild: GuildId) -> Option<&'a Generat
 
 /// The reading "Generations": a stray `--shard 0/1` turns nobody green.
 fn may_take_over(one: &Generation, other: &Generation, guild: GuildId) -> bool {
-    let left = other.of(guild).is_some_and(|shard| shard.crew() != Crew::Ready && shard.fell == Reason::Goodbye);
+    let left = other.of(guild).is_some_and(|shard| !shard.was_ready() && shard.fell == Reason::Goodbye);
     let meanwhile = one.first_ready().is_some_and(|first| other.ready_until(guild).is_some_and(|until| until >= first));
     other.ready() == 0 || (left && meanwhile)
 }

@@ -91,6 +91,10 @@ pub(crate) struct Shard {
     pub(crate) present: Vec<Process>,
     /// The guilds that any of them reports, and since when; `None` if that was before a restart.
     pub(crate) excepted: Vec<(GuildId, Option<UnixMillis>)>,
+    /// The guilds that were reported, and until when, as far as that was seen.
+    pub(crate) released: Vec<(GuildId, UnixMillis)>,
+    /// Those whose report ended with this input.
+    ending: Vec<GuildId>,
     /// How the crew changed; the last span is now.
     pub(crate) spans: Vec<Span>,
     /// How many of the spans were over at the last restart: the store does not keep them.
@@ -117,6 +121,8 @@ impl Shard {
             key,
             present: Vec::new(),
             excepted: Vec::new(),
+            released: Vec::new(),
+            ending: Vec::new(),
             spans: Vec::new(),
             stored: 0,
             turned: 0,
@@ -223,6 +229,8 @@ impl Shard {
                 self.excepted.push(known.copied().unwrap_or((*guild, Some(now.wall))));
             }
         }
+        let stays = |guild: &GuildId| self.excepted.iter().any(|(excepted, _)| excepted == guild);
+        self.ending = before.into_iter().map(|(guild, _)| guild).filter(|guild| !stays(guild)).collect();
         if self.lost_at().is_none() {
             self.lost = Lost::Alone;
         }
@@ -248,6 +256,9 @@ impl Shard {
         let since = before.as_ref().filter(|before| before.known == state).map_or(now.wall, |before| before.since);
         let stayed_up = before.is_some_and(|before| is_up(before.known));
         self.up_since = self.up_since.filter(|_| stayed_up).or(Some(now.wall)).filter(|_| is_up(state));
+        if is_up(state) {
+            self.released.extend(self.ending.drain(..).map(|guild| (guild, now.wall)));
+        }
         self.said = Some(Said { state, reason, since, known: state, known_reason: reason });
     }
 
