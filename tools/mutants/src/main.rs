@@ -81,7 +81,11 @@ fn main() -> Result<ExitCode> {
     for mutant in &list.mutant {
         let caught = nursery.try_mutant(mutant).with_context(|| format!("mutant {}", mutant.name))?;
         survivors += usize::from(caught.is_empty());
-        let verdict = if caught.is_empty() { "SURVIVED".to_owned() } else { format!("caught by {}", caught.join(", ")) };
+        let verdict = match &caught[..] {
+            [] => "SURVIVED".to_owned(),
+            [first] => format!("caught by {first}"),
+            [first, rest @ ..] => format!("caught by {first} and {} more", rest.len()),
+        };
         println!("{:32} {}\n{:32} {verdict}", mutant.name, mutant.breaks, "");
     }
     println!("\n{} mutants, {} caught", list.mutant.len(), list.mutant.len() - survivors);
