@@ -156,7 +156,7 @@ impl Shard {
         }
         for process in stored.processes {
             *first += 1;
-            // When they were reported is not stored; it was before the shard's own last change or after.
+            // The time of the report is not stored; the `since` of the shard stands for it.
             shard.excepted.extend(process.unavailable.iter().map(|guild| (*guild, stored.since)));
             shard.processes.push(Process::restore(process, *first, now.monotonic));
         }

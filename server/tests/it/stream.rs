@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::support::browser::Event;
 use crate::support::raw::Raw;
 use crate::support::{BOT_TOKEN, GUILD, SOON, Scene, Viewer, in_an_hour, shards, token};
 
@@ -206,21 +207,30 @@ async fn a_stream_ends_with_its_token_and_says_so() {
     assert!((5000..6500).contains(&leeway), "ended {leeway} ms after the token");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_stops_says_goodbye_to_every_stream() {
-    let mut scene = Scene::start().await;
+/// Everything that twenty viewers are sent from the moment the server is asked to stop.
+async fn last_words(scene: &mut Scene) -> Vec<Vec<Event>> {
     let mut viewers = Vec::new();
     for _ in 0..20 {
         viewers.push(scene.watch(GUILD).await);
     }
     scene.stop();
     let deadline = Instant::now() + SOON + SOON;
+    let mut words = Vec::new();
     for viewer in &mut viewers {
-        let mut last = None;
+        let mut events = Vec::new();
         while let Some(event) = viewer.event_by(deadline).await {
-            last = Some(event);
+            events.push(event);
         }
-        let goodbye = last.unwrap();
+        words.push(events);
+    }
+    words
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stops_says_goodbye_to_every_stream() {
+    let mut scene = Scene::start().await;
+    for events in last_words(&mut scene).await {
+        let goodbye = events.last().unwrap();
         assert_eq!(goodbye.kind, "goodbye");
         let goodbye = goodbye.json();
         assert_eq!(goodbye["reason"], "shutdown");
@@ -233,16 +243,8 @@ async fn nobody_is_called_offline_while_the_server_stops() {
     let mut scene = Scene::start().await;
     // The deadline of this beat lies in the drain, in which no beat could arrive.
     scene.beat(json!({"intervalMs": 1000, "shards": shards([0], 1, "ready")})).await;
-    let mut viewers = Vec::new();
-    for _ in 0..20 {
-        viewers.push(scene.watch(GUILD).await);
-    }
-    scene.stop();
-    let deadline = Instant::now() + SOON + SOON;
-    for viewer in &mut viewers {
-        while let Some(event) = viewer.event_by(deadline).await {
-            assert!(event.kind != "message" || event.json()["state"] == "online", "{event:?}");
-        }
+    for event in last_words(&mut scene).await.into_iter().flatten() {
+        assert!(event.kind != "message" || event.json()["state"] == "online", "{event:?}");
     }
 }
 
