@@ -7,6 +7,7 @@ mod secret;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -62,17 +63,17 @@ impl Default for Config {
 #[derive(Debug, Clone, Default, Args)]
 pub struct Flags {
     /// Address to listen on [default: 127.0.0.1:3001]
-    #[arg(long, env = "GUILDPULSE_LISTEN", value_name = "ADDR")]
-    listen: Option<SocketAddr>,
+    #[arg(long, env = "GUILDPULSE_LISTEN", value_name = "ADDR", value_parser = setting::<SocketAddr>)]
+    listen: Option<Setting<SocketAddr>>,
     /// Second address, not for the public: metrics, readiness with its reason, and beats
-    #[arg(long, env = "GUILDPULSE_ADMIN_LISTEN", value_name = "ADDR")]
-    admin_listen: Option<SocketAddr>,
+    #[arg(long, env = "GUILDPULSE_ADMIN_LISTEN", value_name = "ADDR", value_parser = setting::<SocketAddr>)]
+    admin_listen: Option<Setting<SocketAddr>>,
     /// Origin at which browsers reach this server, with its scheme
-    #[arg(long, env = "GUILDPULSE_PUBLIC_URL", value_name = "URL")]
-    public_url: Option<Origin>,
+    #[arg(long, env = "GUILDPULSE_PUBLIC_URL", value_name = "URL", value_parser = setting::<Origin>)]
+    public_url: Option<Setting<Origin>>,
     /// Other origins whose pages may use this server, separated by commas
-    #[arg(long, env = "GUILDPULSE_CORS_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
-    cors_origins: Option<Vec<Origin>>,
+    #[arg(long, env = "GUILDPULSE_CORS_ORIGINS", value_name = "ORIGIN", value_delimiter = ',', value_parser = setting::<Origin>)]
+    cors_origins: Option<Vec<Setting<Origin>>>,
     #[command(flatten)]
     data: DataFlags,
 }
@@ -81,11 +82,25 @@ pub struct Flags {
 #[derive(Debug, Clone, Default, Args)]
 pub struct DataFlags {
     /// Folder for secrets and everything that outlives a restart [default: ./guildpulse-data]
-    #[arg(long, env = "GUILDPULSE_DATA", value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[arg(long, env = "GUILDPULSE_DATA", value_name = "DIR", value_parser = setting::<PathBuf>)]
+    data: Option<Setting<PathBuf>>,
     /// Settings as a TOML file; flags and environment variables win over it
-    #[arg(long, env = "GUILDPULSE_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[arg(long, env = "GUILDPULSE_CONFIG", value_name = "FILE", value_parser = setting::<PathBuf>)]
+    config: Option<Setting<PathBuf>>,
+}
+
+/// The value of a flag or a variable. An empty one counts as not set, because that is how compose
+/// files pass on what nobody has set.
+#[derive(Debug, Clone)]
+struct Setting<T>(Option<T>);
+
+fn setting<T: FromStr>(text: &str) -> Result<Setting<T>, T::Err> {
+    if text.is_empty() { Ok(Setting(None)) } else { text.parse().map(|value| Setting(Some(value))) }
+}
+
+/// What was set, if it was.
+fn set<T>(value: Option<Setting<T>>) -> Option<T> {
+    value.and_then(|Setting(value)| value)
 }
 
 /// The settings file.
@@ -145,17 +160,19 @@ impl Config {
     /// When the file cannot be read, has an unknown key or a value that does not fit, or when a
     /// secret is too short.
     pub fn load(flags: Flags) -> Result<Self, ConfigError> {
-        let file = match &flags.data.config {
-            Some(path) => File::read(path)?,
+        let file = match set(flags.data.config) {
+            Some(path) => File::read(&path)?,
             None => File::default(),
         };
+        let origins: Vec<_> = flags.cors_origins.into_iter().flatten().filter_map(|Setting(origin)| origin).collect();
+        let origins = Some(origins).filter(|origins| !origins.is_empty());
         let default = Self::default();
         let config = Self {
-            listen: flags.listen.or(file.listen).unwrap_or(default.listen),
-            admin_listen: flags.admin_listen.or(file.admin_listen),
-            data: flags.data.data.or(file.data).unwrap_or(default.data),
-            public_url: flags.public_url.or(file.public_url),
-            cors_origins: flags.cors_origins.or(file.cors_origins).unwrap_or_default(),
+            listen: set(flags.listen).or(file.listen).unwrap_or(default.listen),
+            admin_listen: set(flags.admin_listen).or(file.admin_listen),
+            data: set(flags.data.data).or(file.data).unwrap_or(default.data),
+            public_url: set(flags.public_url).or(file.public_url),
+            cors_origins: origins.or(file.cors_origins).unwrap_or_default(),
             jwt_secret: environment("GUILDPULSE_JWT_SECRET")?.map(Secret::new).or(file.jwt_secret),
             bot_token: environment("GUILDPULSE_BOT_TOKEN")?.map(Secret::new).or(file.bot_token),
         };
@@ -238,7 +255,7 @@ mod tests {
     fn load(file: &str) -> Result<Config, String> {
         let path = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(path.path(), file).unwrap();
-        let data = DataFlags { config: Some(path.path().to_owned()), ..DataFlags::default() };
+        let data = DataFlags { config: Some(Setting(Some(path.path().to_owned()))), ..DataFlags::default() };
         let name = path.path().display().to_string();
         Config::load(data.into()).map_err(|error| error.to_string().replace(&name, "FILE"))
     }

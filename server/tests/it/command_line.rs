@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;
 
 use crate::support::command::{ended, guildpulse, output, send};
-use crate::support::{GUILD, SOON, Scene, Viewer};
+use crate::support::{GUILD, SOON, Scene, Viewer, client};
 
 /// Exit code and standard error of a command that must not start.
 async fn refusal(arguments: &str, folder: &Path) -> (Option<i32>, String) {
@@ -75,6 +75,18 @@ async fn an_empty_secret_file_is_refused() {
         assert_eq!(code, Some(2), "{said}");
         assert!(said.contains(name) && said.contains("0 bytes"), "{said}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_variable_counts_as_not_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = guildpulse("config", folder.path());
+    for name in ["LISTEN", "ADMIN_LISTEN", "DATA", "CONFIG", "PUBLIC_URL", "CORS_ORIGINS", "JWT_SECRET", "BOT_TOKEN"] {
+        command.env(format!("GUILDPULSE_{name}"), "");
+    }
+    let output = output(command).await;
+    let expected = "listen = \"127.0.0.1:3001\"\ndata = \"./guildpulse-data\"\ncors_origins = []\n";
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{output:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,7 +166,7 @@ async fn a_first_start_makes_secrets_that_only_their_owner_can_read() {
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
     let token = std::fs::read_to_string(folder.path().join("data/bot-token")).unwrap();
-    let http = reqwest::Client::new();
+    let http = client(SOON);
     let beat = http.post(format!("{}/api/v1/heartbeats", server.url)).bearer_auth(token.trim());
     let beat = beat.json(&serde_json::json!({"shards": [{"id": 0, "count": 1}]})).send().await.unwrap();
     assert_eq!(beat.status(), 200);
@@ -169,7 +181,7 @@ async fn printed_tokens_work_at_once_and_only_for_what_they_are() {
     let viewer = printed(&format!("token --data data --guild {GUILD} 7 --ttl 90s"), folder.path()).await;
     let operator = printed("token --data data --operator", folder.path()).await;
     let bot = printed("token --data data --bot worker-1", folder.path()).await;
-    let http = reqwest::Client::new();
+    let http = client(SOON);
     let get = async |path: &str, token: &str| {
         http.get(format!("{}{path}", server.url)).bearer_auth(token).send().await.unwrap().status().as_u16()
     };

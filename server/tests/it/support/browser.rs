@@ -4,11 +4,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use reqwest::{Client, Response};
+use reqwest::Response;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
-use super::SOON;
+use super::{SOON, client};
 
 /// One dispatched event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +38,8 @@ pub(crate) struct Viewer {
 
 impl Viewer {
     pub(crate) async fn open(url: &str, token: &str) -> Self {
-        // No time limit: a stream is open for as long as it is.
-        let request = Client::new().get(url).bearer_auth(token).header("accept", "text/event-stream");
+        // A stream is open for longer than any test watches.
+        let request = client(Duration::from_secs(600)).get(url).bearer_auth(token).header("accept", "text/event-stream");
         Self::of(request.send().await.unwrap())
     }
 

@@ -52,9 +52,7 @@ impl Scene {
         let (addr, admin) = (server.addr(), server.admin_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(server.run(async { drop(stopped.await) }));
-        rustls::crypto::ring::default_provider().install_default().ok();
-        let http = Client::builder().timeout(SOON).build().unwrap();
-        Self { addr, admin, data, http, stop: Some(stop) }
+        Self { addr, admin, data, http: client(SOON), stop: Some(stop) }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -114,6 +112,13 @@ impl Scene {
     pub(crate) async fn watch(&self, guild: &str) -> Viewer {
         Viewer::open(&self.url(&format!("/api/v1/guilds/{guild}/status/stream")), &self.operator()).await
     }
+}
+
+/// An HTTP client whose requests may take this long.
+pub(crate) fn client(patience: Duration) -> Client {
+    // The first of the tests installs it for all.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    Client::builder().timeout(patience).no_proxy().build().unwrap()
 }
 
 /// The settings of a server in tests.
