@@ -8,6 +8,9 @@ use crate::wire::{Beat, Goodbye, Name, ShardKey};
 
 /// How long a session is remembered after its last word.
 const MEMORY: Duration = Duration::from_secs(10 * 60);
+/// How many are remembered at once; beyond that, the half that has been silent the longest is
+/// forgotten. A bot of 10,000 processes that starts anew every minute stays below it.
+const MOST: usize = 200_000;
 
 #[derive(Debug, Default)]
 struct Session {
@@ -75,6 +78,12 @@ impl Sessions {
     }
 
     fn recall(&mut self, instance: Option<&Name>, session: &Name, now: Monotonic) -> &mut Session {
+        if self.known.len() >= MOST {
+            let mut last_words: Vec<Monotonic> = self.known.values().map(|session| session.last_word).collect();
+            let (_, median, _) = last_words.select_nth_unstable(MOST / 2);
+            let median = *median;
+            self.known.retain(|_, session| session.last_word > median);
+        }
         let known = self.known.entry((instance.cloned(), session.clone())).or_default();
         // A session that was forgotten begins anew, and so does one that was never known.
         if known.began == 0 || known.is_forgotten(now) {
@@ -103,5 +112,20 @@ impl Session {
 
     fn is_forgotten(&self, now: Monotonic) -> bool {
         now.saturating_sub(self.last_word) > MEMORY
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bot_that_names_a_new_session_with_every_beat_does_not_fill_the_memory() {
+        let mut sessions = Sessions::default();
+        for number in 0..500_000_u32 {
+            sessions.recall(None, &Name::from(number.to_string()), Duration::from_millis(number.into()));
+            assert!(sessions.known.len() <= MOST);
+        }
+        assert!(sessions.known.len() >= MOST / 2, "the newest are remembered");
     }
 }
