@@ -6,11 +6,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
-use subtle::{Choice, ConstantTimeEq};
+use subtle::ConstantTimeEq;
 
 use crate::config::Secret;
+use crate::wire::UnixMillis;
 
 type Hash = [u8; 32];
+
+/// The end of a token that has none.
+const FOREVER: UnixMillis = UnixMillis(i64::MAX);
 
 /// The name of a bot's token is not one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -20,29 +24,45 @@ pub struct InvalidName;
 /// All bot tokens: the configured one and those whose hash is in the data folder.
 #[derive(Debug)]
 pub(super) struct BotTokens {
-    configured: Option<Hash>,
+    configured: Option<Token>,
     file: PathBuf,
     stored: Mutex<Stored>,
 }
 
+#[derive(Debug)]
+struct Token {
+    hash: Hash,
+    until: UnixMillis,
+}
+
 #[derive(Debug, Default)]
 struct Stored {
-    hashes: Vec<Hash>,
+    tokens: Vec<Token>,
     /// The file's time and size when it was read.
     version: Option<(SystemTime, u64)>,
 }
 
 impl BotTokens {
     pub(super) fn new(configured: Option<&Secret>, file: PathBuf) -> Self {
-        Self { configured: configured.map(hash), file, stored: Mutex::default() }
+        Self {
+            configured: configured.map(|token| Token { hash: hash(token), until: FOREVER }),
+            file,
+            stored: Mutex::default(),
+        }
     }
 
-    /// Whether the text is one of the tokens. Compares in constant time.
-    pub(super) fn contain(&self, text: &str) -> bool {
+    /// When the token ends, if the text is one of the tokens. Compares in constant time.
+    pub(super) fn find(&self, text: &str) -> Option<UnixMillis> {
         let asked = hash(&Secret::new(text));
         let stored = self.lock();
-        let known = self.configured.iter().chain(&stored.hashes);
-        known.fold(Choice::from(0), |found, hash| found | hash.ct_eq(&asked)).into()
+        let mut found = None;
+        for token in self.configured.iter().chain(&stored.tokens) {
+            // Every one is compared, so that the time tells nothing about which it was.
+            if bool::from(token.hash.ct_eq(&asked)) {
+                found = found.max(Some(token.until));
+            }
+        }
+        found
     }
 
     /// Reads the file again if somebody has changed it, such as `guildpulse token --bot`.
@@ -54,7 +74,7 @@ impl BotTokens {
         }
         // A file that cannot be read takes no token away that was good a moment ago.
         if let Ok(text) = std::fs::read_to_string(&self.file) {
-            *stored = Stored { hashes: text.lines().filter_map(parse).collect(), version };
+            *stored = Stored { tokens: text.lines().filter_map(parse).collect(), version };
         }
     }
 
@@ -73,17 +93,23 @@ pub(super) fn random_hex() -> String {
     hex(&rand::random::<[u8; 32]>())
 }
 
-/// The line that stands for a token in the file: its name and its hash.
-pub(super) fn line(name: &str, token: &Secret) -> Result<String, InvalidName> {
+/// The line that stands for a token in the file: its name, its hash, and the Unix second at which
+/// it ends, if it does.
+pub(super) fn line(name: &str, token: &Secret, until: Option<u64>) -> Result<String, InvalidName> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if name.is_empty() || name.len() > 64 || !name.bytes().all(fits) {
         return Err(InvalidName);
     }
-    Ok(format!("{name} {}\n", hex(&hash(token))))
+    let until = until.map_or_else(String::new, |until| format!(" {until}"));
+    Ok(format!("{name} {}{until}\n", hex(&hash(token))))
 }
 
-fn parse(line: &str) -> Option<Hash> {
-    let digits = line.split_whitespace().nth(1)?;
+fn parse(line: &str) -> Option<Token> {
+    let mut words = line.split_whitespace().skip(1);
+    let digits = words.next()?;
+    // An end that makes no sense is no reason to let a token live for ever.
+    let until =
+        words.next().map_or(Some(FOREVER), |until| until.parse::<i64>().ok().map(|s| UnixMillis(s.saturating_mul(1000))))?;
     let mut hash = Hash::default();
     if digits.len() != 2 * hash.len() || !digits.is_ascii() {
         return None;
@@ -91,7 +117,7 @@ fn parse(line: &str) -> Option<Hash> {
     for (index, byte) in hash.iter_mut().enumerate() {
         *byte = u8::from_str_radix(&digits[2 * index..2 * index + 2], 16).ok()?;
     }
-    Some(hash)
+    Some(Token { hash, until })
 }
 
 fn hash(token: &Secret) -> Hash {

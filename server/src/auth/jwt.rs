@@ -80,7 +80,7 @@ impl Jwt {
 
     pub(super) fn verify(&self, token: &str) -> Result<Principal, Problem> {
         let claims = decode::<Claims>(token, &self.decoding, &self.validation).map_err(|error| match error.kind() {
-            ErrorKind::ExpiredSignature => Problem::new(Code::ExpiredCredential, "the token has expired"),
+            ErrorKind::ExpiredSignature => expired(),
             _ => invalid(),
         })?;
         let Claims { sub, exp, guilds, role } = claims.claims;
@@ -91,6 +91,10 @@ impl Jwt {
             _ => Err(invalid()),
         }
     }
+}
+
+pub(super) fn expired() -> Problem {
+    Problem::new(Code::ExpiredCredential, "the token has expired")
 }
 
 /// One answer for every fault, so that nobody learns from it how to get closer.

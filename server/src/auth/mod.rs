@@ -8,6 +8,7 @@ mod jwt;
 mod origin;
 mod secrets;
 
+use crate::clock;
 use crate::config::{Config, Secret};
 use crate::wire::{Code, GuildId, Problem, UnixMillis};
 
@@ -135,7 +136,7 @@ impl Authenticator {
     ///
     /// `expired_credential` for a token that was good once, else `invalid_credential`.
     pub fn authenticate(&self, credential: &str) -> Result<Principal, Problem> {
-        let known = self.bots.contain(credential);
+        let known = self.bots.find(credential).is_some();
         let verified = if known { Err(jwt::invalid()) } else { self.jwt.verify(credential) };
         if verified.is_ok() {
             return verified;
@@ -143,7 +144,11 @@ impl Authenticator {
         // Before a token counts as a bot's, and before it counts as nobody's, the newest list of
         // bots is asked.
         self.bots.refresh();
-        if self.bots.contain(credential) { Ok(Principal::Bot) } else { verified }
+        match self.bots.find(credential) {
+            Some(until) if until <= clock::wall() => Err(jwt::expired()),
+            Some(_) => Ok(Principal::Bot),
+            None => verified,
+        }
     }
 }
 
@@ -158,14 +163,14 @@ pub fn mint(config: &Config, claims: &Claims) -> Result<String, SecretsError> {
     Ok(Jwt::new(&secret).sign(claims))
 }
 
-/// Makes a token for a bot. Its hash goes into the data folder, from where a running server picks
+/// Makes a token for a bot, good until this Unix second or for ever. Its hash goes into the data folder, from where a running server picks
 /// it up; the token itself is kept nowhere.
 ///
 /// # Errors
 ///
 /// When the name is not one, or the data folder cannot be used.
-pub fn mint_bot(config: &Config, name: &str) -> Result<String, SecretsError> {
+pub fn mint_bot(config: &Config, name: &str, until: Option<u64>) -> Result<String, SecretsError> {
     let token = bots::generate();
-    Folder::new(&config.data).add_bot_token(&bots::line(name, &Secret::new(&token))?)?;
+    Folder::new(&config.data).add_bot_token(&bots::line(name, &Secret::new(&token), until)?)?;
     Ok(token)
 }

@@ -70,7 +70,7 @@ impl Folder {
             if self.create(BOT_TOKEN, &bots::generate())? {
                 self.made.push(format!("made a token for your bot in {}", first.display()));
             }
-            self.add_bot_token(&bots::line("default", &read_secret(first)?)?)?;
+            self.add_bot_token(&bots::line("default", &read_secret(first)?, None)?)?;
         }
         Ok(path)
     }

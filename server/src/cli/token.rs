@@ -24,12 +24,12 @@ pub(super) struct Arguments {
     /// An operator's token: may read everything
     #[arg(long)]
     operator: bool,
-    /// A bot's token: may only beat. It does not expire; its line in bot-tokens in the data folder is its life
+    /// A bot's token: may only beat. It ends when its line in bot-tokens in the data folder does
     #[arg(long, value_name = "NAME")]
     bot: Option<String>,
-    /// How long it is good for, such as 90s, 15m, 1h or 30d
-    #[arg(long, value_name = "TIME", default_value = "1h", conflicts_with = "bot")]
-    ttl: Ttl,
+    /// How long it is good for, such as 90s, 15m or 30d [default: 1h, for ever for a bot]
+    #[arg(long, value_name = "TIME")]
+    ttl: Option<Ttl>,
     /// Whose token it is
     #[arg(long, value_name = "NAME", default_value = "guildpulse token", conflicts_with = "bot")]
     subject: String,
@@ -39,6 +39,15 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Clone, Copy)]
 struct Ttl(Duration);
+
+const DEFAULT_TTL: Ttl = Ttl(Duration::from_secs(60 * 60));
+
+impl Ttl {
+    /// The Unix second at which it is over.
+    fn end(self) -> u64 {
+        clock::wall().unix_seconds().saturating_add(self.0.as_secs())
+    }
+}
 
 impl FromStr for Ttl {
     type Err = &'static str;
@@ -65,7 +74,7 @@ impl FromStr for Ttl {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let config = Config::load(arguments.data.clone().into())?;
     let token = match &arguments.bot {
-        Some(name) => auth::mint_bot(&config, name),
+        Some(name) => auth::mint_bot(&config, name, arguments.ttl.map(Ttl::end)),
         None => auth::mint(&config, &claims(arguments)),
     };
     println!("{}", token.map_err(Failure::usage)?);
@@ -80,7 +89,7 @@ fn claims(arguments: &Arguments) -> Claims {
     };
     Claims {
         sub: Some(arguments.subject.clone()),
-        exp: clock::wall().unix_seconds().saturating_add(arguments.ttl.0.as_secs()),
+        exp: arguments.ttl.unwrap_or(DEFAULT_TTL).end(),
         guilds,
         role: arguments.operator.then(|| "operator".to_owned()),
     }

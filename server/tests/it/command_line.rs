@@ -214,6 +214,27 @@ async fn printed_tokens_work_at_once_and_only_for_what_they_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_bot_token_ends_if_it_was_made_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Served::start(folder.path()).await;
+    let bot = printed("token --data data --bot guest --ttl 1s", folder.path()).await;
+    let beat = async || {
+        let beat = client(SOON).post(format!("{}/api/v1/heartbeats", server.url)).bearer_auth(&bot);
+        beat.json(&serde_json::json!({"shards": [{"id": 0, "count": 1}]})).send().await.unwrap()
+    };
+    let deadline = tokio::time::Instant::now() + SOON;
+    let refused = loop {
+        let answer = beat().await;
+        if answer.status() != 200 {
+            break answer;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "it goes on after its end");
+    };
+    assert_eq!(refused.status(), 401);
+    assert_eq!(refused.json::<Value>().await.unwrap()["code"], "expired_credential");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_terminated_says_goodbye_and_exits_with_0() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Served::start(folder.path()).await;
