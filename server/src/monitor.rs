@@ -318,3 +318,24 @@ impl Drop for Subscription {
         self.monitor.lock().hub.leave(self.viewer, &self.guilds);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Reason, State};
+
+    #[test]
+    fn the_log_says_what_happened_in_its_order() {
+        let monitor = Monitor::new(Clock::start(), Store::in_memory(), Metrics::default());
+        let beat = Beat::parse(br#"{"instance":"a","shards":[{"id":0,"count":1}]}"#).unwrap();
+        assert_eq!((monitor.beat(&beat), monitor.beat(&beat)), (1, 1));
+        assert_eq!(monitor.goodbye(&Goodbye::parse(br#"{"instance":"a"}"#).unwrap()), 1);
+        let log = monitor.log();
+        let key = ShardKey { id: 0, count: 1 };
+        let transitions: Vec<_> = log.iter().map(|record| &record.transition).collect();
+        assert_eq!(transitions, [&Transition::Shard(key), &Transition::Routing, &Transition::Shard(key)]);
+        let said = |record: &Record| record.facts.as_ref().map(|facts| (facts.state, facts.reason));
+        assert_eq!(said(&log[0]), Some((State::Online, None)));
+        assert_eq!(said(&log[2]), Some((State::Offline, Some(Reason::Goodbye))));
+    }
+}

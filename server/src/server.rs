@@ -101,11 +101,6 @@ impl Server {
         &self.made
     }
 
-    /// What the server knows.
-    pub fn monitor(&self) -> Arc<Monitor> {
-        self.app.monitor.clone()
-    }
-
     /// Serves until `shutdown` is ready, then ends all streams, spread over the drain, and returns.
     ///
     /// # Panics

@@ -163,8 +163,8 @@ pub fn mint(config: &Config, claims: &Claims) -> Result<String, SecretsError> {
     Ok(Jwt::new(&secret).sign(claims))
 }
 
-/// Makes a token for a bot, good until this Unix second or for ever. Its hash goes into the data folder, from where a running server picks
-/// it up; the token itself is kept nowhere.
+/// Makes a token for a bot, good until this Unix second or for ever. Its hash goes into the data
+/// folder, from where a running server picks it up; the token itself is kept nowhere.
 ///
 /// # Errors
 ///

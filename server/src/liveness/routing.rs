@@ -19,9 +19,10 @@ impl Liveness {
         let takers = || counting().filter(|generation| self.may_take(generation, guild));
         let known = || takers().filter_map(|generation| generation.shard_of(guild));
         let ready = known().find(|shard| shard.ready);
-        // `max_by_key` returns the last of equals, and the newest generation is to win.
-        let ready_last = || known().filter(|shard| shard.last_ready.is_some()).collect::<Vec<_>>().into_iter().rev();
-        let shard = ready.or_else(|| ready_last().max_by_key(|shard| shard.last_ready)).or_else(|| known().next());
+        // Else the one that was ready last; of equals the newest, which comes first. One that never
+        // was ready counts as earliest, so if none was, this is the newest that was heard of.
+        let later = || known().reduce(|best, shard| if shard.last_ready > best.last_ready { shard } else { best });
+        let shard = ready.or_else(later);
         let newest = || takers().next().map(|generation| ShardKey::of(guild, generation.count));
         shard.map(|shard| shard.key).or_else(newest)
     }

@@ -325,21 +325,18 @@ impl Shard {
         if said == self.said {
             return false;
         }
-        let up = |state| matches!(state, State::Online | State::Reconnecting);
-        if up(said.state) && !up(self.doubted.unwrap_or(self.said.state)) {
+        if said.state.is_healthy() && !self.doubted.unwrap_or(self.said.state).is_healthy() {
             self.up_since = now.wall;
         }
-        if said.state != self.said.state {
+        if self.doubt.is_none() {
             let resumed = self.doubted == Some(said.state);
-            if self.doubt.is_none() && !resumed {
+            if said.state != self.said.state && !resumed {
                 self.since = now.wall;
             }
-        }
-        if self.doubt.is_none() {
-            self.doubted = None;
-            if !up(said.state) {
+            if !said.state.is_healthy() {
                 self.released.clear();
             }
+            self.doubted = None;
         }
         self.said = said;
         self.number = next();
@@ -402,14 +399,13 @@ impl Shard {
 
     /// Whether an exception shows (rule 7).
     pub(super) fn is_up(&self) -> bool {
-        matches!(self.said.state, State::Online | State::Reconnecting)
+        self.said.state.is_healthy()
     }
 
     /// What is said of a guild of this shard without an exception. `floor` is the least `seq`.
     pub(super) fn facts(&self, boot: u64, floor: u64) -> Facts {
-        let healthy = self.is_up() || matches!(self.doubted, Some(State::Online | State::Reconnecting));
         Facts {
-            healthy,
+            healthy: self.doubted.unwrap_or(self.said.state).is_healthy(),
             state: self.said.state,
             reason: self.said.reason,
             last_heartbeat: self.last_heartbeat,

@@ -28,6 +28,14 @@ pub enum State {
     Unknown,
 }
 
+impl State {
+    /// Whether the bot works in a guild of which this is known. `unknown` is neither: it keeps the
+    /// answer of the state before it.
+    pub fn is_healthy(self) -> bool {
+        matches!(self, Self::Online | Self::Reconnecting)
+    }
+}
+
 /// Why a state is not `online`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
