@@ -4,13 +4,13 @@
 
 use std::time::Duration;
 
-use guildpulse::liveness::{Input, Liveness, Now, Restored};
+use guildpulse::liveness::{Input, Liveness, Now, Stored};
 use guildpulse::wire::{Beat, Goodbye, GuildId, Status, Template, UnixMillis};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|script: &[u8]| {
     let mut now = Now { monotonic: Duration::ZERO, wall: UnixMillis(1_795_378_677_000) };
-    let mut machine = Liveness::new(1, Restored::default(), now);
+    let mut machine = Liveness::new(1, Stored::default(), now);
     let guilds: Vec<GuildId> = (0..12).filter_map(|class| GuildId::new((class << 22) + 1)).collect();
     let mut revisions = vec![machine.facts(guilds[0]).revision; guilds.len()];
     for line in script.split(|byte| *byte == b'\n') {

@@ -7,27 +7,30 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::liveness::{Monotonic, Now};
 use crate::wire::UnixMillis;
 
-/// The clocks of this machine; monotonic time is counted from when the value was made.
+/// The clocks of this machine. Monotonic time begins at what the wall clock shows when the value is
+/// made, so that what is stored of it can be compared with that of other runs.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     origin: Instant,
+    begin: Monotonic,
 }
 
 impl Clock {
     /// Starts counting.
     #[expect(clippy::disallowed_methods, reason = "the clock is where time is read")]
     pub fn start() -> Self {
-        Self { origin: Instant::now() }
+        let begin = Monotonic::from_millis(u64::try_from(wall().0).unwrap_or(0));
+        Self { origin: Instant::now(), begin }
     }
 
     /// Both clocks now.
     pub fn now(self) -> Now {
-        Now { monotonic: self.origin.elapsed(), wall: wall() }
+        Now { monotonic: self.begin + self.origin.elapsed(), wall: wall() }
     }
 
     /// The instant at which the monotonic clock shows `time`, for timers.
     pub fn instant(self, time: Monotonic) -> Instant {
-        self.origin + time
+        self.origin + time.saturating_sub(self.begin)
     }
 
     /// How long the machine has slept since it was booted: the boot-time clock goes on in sleep,

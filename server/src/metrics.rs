@@ -27,6 +27,12 @@ pub struct Metrics {
     pub beats_accepted: Counter,
     /// Beats and goodbyes that were refused, by the problem's code.
     pub beats_rejected: Family<Label, Counter>,
+    /// 1 while the store can be written, else 0.
+    pub store_writable: Gauge,
+    /// Lines of the transition log that were written.
+    pub transitions_logged: Counter,
+    /// Lines of the transition log that were dropped because they could not be written in time.
+    pub transitions_lost: Counter,
 }
 
 /// One label and its value.
@@ -48,6 +54,9 @@ impl Metrics {
         registry.register("deliveries", "Statuses handed to viewers because something changed", self.deliveries.clone());
         registry.register("beats_accepted", "Beats that were read and applied", self.beats_accepted.clone());
         registry.register("beats_rejected", "Beats and goodbyes that were refused, by code", self.beats_rejected.clone());
+        registry.register("store_writable", "Whether the store can be written", self.store_writable.clone());
+        registry.register("transitions_logged", "Lines of the log that were written", self.transitions_logged.clone());
+        registry.register("transitions_lost", "Lines of the log that were dropped unwritten", self.transitions_lost.clone());
         let mut text = String::new();
         encode(&mut text, &registry).expect("memory takes every write");
         text

@@ -12,9 +12,9 @@ use bytes::Bytes;
 
 use crate::clock::Clock;
 use crate::hub::{Hub, Mailbox, ViewerId};
-use crate::liveness::{Applied, Input, Liveness, Monotonic, Now, Restored, Transition};
+use crate::liveness::{Applied, Input, Liveness, Monotonic, Now, Stored, Transition};
 use crate::metrics::Metrics;
-use crate::store::{Record, Store};
+use crate::store::{Changes, Record, Store};
 use crate::wire::{Beat, Facts, Goodbye, GuildId, ShardDetail, ShardKey, Template, sse};
 
 /// Beats that reached the machine before their deadline are read from their sockets before the
@@ -24,6 +24,8 @@ const LINGER: Duration = Duration::from_millis(10);
 const WATCH: Duration = Duration::from_secs(1);
 /// A loop that wakes later than this was held up, and so may others have been (rule 8).
 const LATE: Duration = Duration::from_millis(250);
+/// How often the times of the last beats are stored.
+const SEEN: Duration = Duration::from_secs(10);
 /// The clocks drift apart by less than this without sleep.
 const SLEPT: Duration = Duration::from_millis(500);
 
@@ -33,6 +35,7 @@ pub struct Monitor {
     clock: Clock,
     boot: u64,
     metrics: Metrics,
+    store: Arc<Store>,
     core: Mutex<Core>,
     wake: Condvar,
 }
@@ -41,20 +44,18 @@ pub struct Monitor {
 struct Core {
     liveness: Liveness,
     hub: Hub,
-    store: Store,
     /// When the loop means to wake, while it waits for something to be due.
     armed: Option<Monotonic>,
     stopped: bool,
 }
 
 impl Monitor {
-    /// A monitor that has never heard of any shard.
-    pub fn new(clock: Clock, store: Store, metrics: Metrics) -> Self {
-        let now = clock.now();
-        let boot = now.wall.unix_seconds();
-        let liveness = Liveness::new(boot, Restored::default(), now);
-        let core = Core { liveness, hub: Hub::default(), store, armed: None, stopped: false };
-        Self { clock, boot, metrics, core: Mutex::new(core), wake: Condvar::new() }
+    /// A monitor that goes on from what an earlier run stored. `boot` is the first half of its
+    /// revisions.
+    pub fn new(clock: Clock, boot: u64, stored: Stored, store: Arc<Store>, metrics: Metrics) -> Self {
+        let liveness = Liveness::new(boot, stored, clock.now());
+        let core = Core { liveness, hub: Hub::default(), armed: None, stopped: false };
+        Self { clock, boot, metrics, store, core: Mutex::new(core), wake: Condvar::new() }
     }
 
     /// The first half of all revisions.
@@ -93,11 +94,6 @@ impl Monitor {
         self.lock().liveness.shards()
     }
 
-    /// The transitions so far, oldest first.
-    pub fn log(&self) -> Vec<Record> {
-        self.lock().store.records().cloned().collect()
-    }
-
     /// Begins to watch the guilds. The subscription holds a snapshot of each and gets everything
     /// that comes after it.
     pub fn subscribe(self: &Arc<Self>, guilds: Vec<GuildId>) -> Subscription {
@@ -114,7 +110,8 @@ impl Monitor {
     /// own, so that no load of requests can hold it up.
     pub fn run(&self) {
         let mut core = self.lock();
-        let mut watch = Watch { expected: self.clock.now().monotonic, slept: self.clock.slept() };
+        let now = self.clock.now().monotonic;
+        let mut watch = Watch { expected: now, slept: self.clock.slept(), seen: now + SEEN };
         while !core.stopped {
             self.look_at_clocks(&mut core, &mut watch);
             let now = self.clock.now();
@@ -123,8 +120,12 @@ impl Monitor {
             let due = core.liveness.next_deadline();
             if due.is_some_and(|due| due <= settled) {
                 let applied = core.liveness.apply(Input::Tick, Now { monotonic: settled, ..now });
-                self.settle(&mut core, applied, now);
+                self.settle(&mut core, &applied, now);
                 continue;
+            }
+            if watch.seen <= now.monotonic {
+                watch.seen = now.monotonic + SEEN;
+                self.store.put(Changes { seen: core.liveness.last_heartbeats().collect(), ..Changes::default() });
             }
             let until = due.map_or(now.monotonic + WATCH, |due| (due + LINGER).min(now.monotonic + WATCH));
             watch.expected = until;
@@ -151,7 +152,7 @@ impl Monitor {
         if late > LATE {
             tracing::warn!(late_ms = late.as_millis(), "the monitor was held up; deadlines move by as much");
             let applied = core.liveness.apply(Input::Late(late), now);
-            self.settle(core, applied, now);
+            self.settle(core, &applied, now);
         }
         let slept = self.clock.slept();
         let by = slept.saturating_sub(watch.slept);
@@ -159,7 +160,7 @@ impl Monitor {
             watch.slept = slept;
             tracing::warn!(slept_ms = by.as_millis(), "the machine slept; nobody is called offline for it");
             let applied = core.liveness.apply(Input::Suspended(by), now);
-            self.settle(core, applied, now);
+            self.settle(core, &applied, now);
         }
     }
 
@@ -169,7 +170,7 @@ impl Monitor {
         let now = self.clock.now();
         let applied = core.liveness.apply(input, now);
         let accepted = applied.accepted;
-        self.settle(&mut core, applied, now);
+        self.settle(&mut core, &applied, now);
         let next = core.liveness.next_deadline().map(|next| next + LINGER);
         if core.armed.is_some_and(|armed| next.is_some_and(|next| next < armed)) {
             self.wake.notify_all();
@@ -177,14 +178,15 @@ impl Monitor {
         accepted
     }
 
-    /// Tells viewers first, then the log.
-    fn settle(&self, core: &mut Core, applied: Applied, now: Now) {
-        if applied.transitions.is_empty() {
-            return;
+    /// Tells viewers first, then the store.
+    fn settle(&self, core: &mut Core, applied: &Applied, now: Now) {
+        if !applied.transitions.is_empty() {
+            let deliveries = core.publish(&applied.transitions);
+            self.metrics.deliveries.inc_by(deliveries);
         }
-        let deliveries = core.publish(&applied.transitions);
-        self.metrics.deliveries.inc_by(deliveries);
-        core.log(applied.transitions, now);
+        if applied.generations || !applied.shards.is_empty() || !applied.transitions.is_empty() {
+            self.store.put(core.changes(applied, now));
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Core> {
@@ -198,6 +200,8 @@ struct Watch {
     expected: Monotonic,
     /// How long the machine had slept.
     slept: Duration,
+    /// When the times of the last beats are to be stored next.
+    seen: Monotonic,
 }
 
 /// A thread panicked while it changed the state, which may now be half of one and half of another.
@@ -254,17 +258,24 @@ impl Core {
         deliveries
     }
 
-    fn log(&mut self, transitions: Vec<Transition>, now: Now) {
+    /// What the store is to know of an input: of each shard and guild the newest.
+    fn changes(&self, applied: &Applied, now: Now) -> Changes {
         let liveness = &self.liveness;
-        let records = transitions.into_iter().map(|transition| {
-            let facts = match &transition {
-                Transition::Shard(key) => Some(liveness.shard_facts(*key)),
-                Transition::Guild(guild) => Some(liveness.facts(*guild)),
-                Transition::Routing => None,
+        let mut told = HashSet::new();
+        let record = |transition: &Transition| {
+            let (guild, facts) = match transition {
+                Transition::Shard(key) => (None, liveness.shard_facts(*key)),
+                Transition::Guild(guild) => (Some(*guild), liveness.facts(*guild)),
+                Transition::Routing => return None,
             };
-            Record { at: now.wall, transition, facts }
-        });
-        self.store.append(records);
+            told.insert((guild, facts.shard)).then_some(Record { at: now.wall, guild, facts })
+        };
+        Changes {
+            records: applied.transitions.iter().filter_map(record).collect(),
+            shards: applied.shards.iter().filter_map(|key| Some((*key, liveness.stored_shard(*key)?))).collect(),
+            generations: applied.generations.then(|| liveness.stored_generations()),
+            ..Changes::default()
+        }
     }
 }
 
@@ -316,26 +327,5 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         self.monitor.lock().hub.leave(self.viewer, &self.guilds);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::wire::{Reason, State};
-
-    #[test]
-    fn the_log_says_what_happened_in_its_order() {
-        let monitor = Monitor::new(Clock::start(), Store::in_memory(), Metrics::default());
-        let beat = Beat::parse(br#"{"instance":"a","shards":[{"id":0,"count":1}]}"#).unwrap();
-        assert_eq!((monitor.beat(&beat), monitor.beat(&beat)), (1, 1));
-        assert_eq!(monitor.goodbye(&Goodbye::parse(br#"{"instance":"a"}"#).unwrap()), 1);
-        let log = monitor.log();
-        let key = ShardKey { id: 0, count: 1 };
-        let transitions: Vec<_> = log.iter().map(|record| &record.transition).collect();
-        assert_eq!(transitions, [&Transition::Shard(key), &Transition::Routing, &Transition::Shard(key)]);
-        let said = |record: &Record| record.facts.as_ref().map(|facts| (facts.state, facts.reason));
-        assert_eq!(said(&log[0]), Some((State::Online, None)));
-        assert_eq!(said(&log[2]), Some((State::Offline, Some(Reason::Goodbye))));
     }
 }

@@ -3,7 +3,9 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Router;
@@ -19,11 +21,12 @@ use crate::http::{self, App};
 use crate::listener;
 use crate::metrics::Metrics;
 use crate::monitor::Monitor;
-use crate::store::Store;
+use crate::store::{Fault, Opened, Settings, Store, Writer};
 
-/// How long the server waits for its streams to end. Below the 10 s after which container
-/// runtimes kill.
-const DRAIN: Duration = Duration::from_secs(5);
+/// How long the admin address has to finish what it is at, when everything else has ended.
+const ADMIN_DRAIN: Duration = Duration::from_millis(500);
+/// How long a stop waits for the store before it goes on to the streams.
+const FLUSH: Duration = Duration::from_millis(500);
 
 /// The server cannot start. One line that says why.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +42,14 @@ pub enum StartError {
     /// The data folder cannot be used.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
+    /// The store must not be touched.
+    #[error("cannot use {folder}: {source}; start the version that wrote it, or another data folder")]
+    Store {
+        /// The data folder.
+        folder: PathBuf,
+        /// Why.
+        source: Fault,
+    },
 }
 
 /// A server that has its addresses and its secrets, and does not serve yet.
@@ -47,6 +58,8 @@ pub struct Server {
     app: Arc<App>,
     public: (TcpListener, Router),
     admin: Option<(std::net::TcpListener, Router)>,
+    writer: Writer,
+    folder: PathBuf,
     made: Vec<String>,
 }
 
@@ -63,19 +76,24 @@ impl Server {
         let (auth, made) = Authenticator::open(&config)?;
         raise_descriptor_limit();
 
-        let metrics = Metrics::default();
-        let monitor = Monitor::new(Clock::start(), Store::in_memory(), metrics.clone());
+        let (clock, metrics, folder) = (Clock::start(), Metrics::default(), config.data.clone());
+        let retention = Duration::from_secs(u64::from(config.retention_days) * 24 * 60 * 60);
+        let settings = Settings { folder: folder.clone(), retention, clock, metrics: metrics.clone() };
+        let Opened { store, writer, boot, stored } =
+            Store::open(settings).map_err(|source| StartError::Store { folder: folder.clone(), source })?;
+        let monitor = Monitor::new(clock, boot, stored, store.clone(), metrics.clone());
         let app = Arc::new(App {
             monitor: Arc::new(monitor),
+            store,
             auth,
             origins: OriginPolicy::new(&config),
             metrics,
             shutdown: CancellationToken::new(),
-            drain: DRAIN,
+            drain: Duration::from_secs(u64::from(config.drain_seconds)),
         });
         let public = (listener, http::public(app.clone(), &config));
         let admin = admin_listener.map(|listener| (listener, http::admin(app.clone())));
-        Ok(Self { app, public, admin, made })
+        Ok(Self { app, public, admin, writer, folder, made })
     }
 
     /// The address that it listens on, with the port that it got.
@@ -107,31 +125,41 @@ impl Server {
     ///
     /// When the thread of the monitor cannot be started.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let Self { app, public: (listener, router), admin, .. } = self;
+        let Self { app, public: (listener, router), admin, writer, folder, .. } = self;
         let monitor = app.monitor.clone();
         let monitor = thread("monitor", move || monitor.run());
+        let writer = thread("store", move || writer.run());
+        let store = app.store.clone();
+        let check = thread("check", move || store.check(&folder));
         let tasks = TaskTracker::new();
-        let stopping = app.shutdown.clone();
-        let admin = admin.map(|(listener, router)| thread("admin", move || run_admin(listener, router, stopping)));
+        let ended = CancellationToken::new();
+        let admin_ended = ended.clone();
+        let admin = admin.map(|(listener, router)| thread("admin", move || run_admin(listener, router, admin_ended)));
         tasks.spawn(listener::serve(listener, router, app.shutdown.clone(), tasks.clone()));
 
         shutdown.await;
         // From here on beats may not reach us any more, which is no news of the bot.
         app.monitor.stop();
+        // What is known is safe before anything else is tried.
+        let store = app.store.clone();
+        tokio::task::spawn_blocking(move || store.flush(FLUSH)).await.expect("waiting does not panic");
         app.shutdown.cancel();
         tasks.close();
         if tokio::time::timeout(app.drain, tasks.wait()).await.is_err() {
             tracing::warn!(connections = tasks.len(), "some connections did not end in time and are cut");
         }
-        for thread in [Some(monitor), admin].into_iter().flatten() {
-            thread.join().expect("a panic in a thread of the server ends the process");
-        }
+        // The admin address takes beats and answers `/readyz` until the end.
+        ended.cancel();
+        let join = |thread: JoinHandle<()>| thread.join().expect("a panic in a thread of the server ends the process");
+        [Some(monitor), admin].into_iter().flatten().for_each(join);
+        app.store.stop();
+        [writer, check].into_iter().for_each(join);
     }
 }
 
 /// Starts a thread of the server. A panic in it ends the process: a server that goes on without one
 /// of its threads would say wrong things.
-fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> std::thread::JoinHandle<()> {
+fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     struct Fuse;
 
     impl Drop for Fuse {
@@ -150,14 +178,14 @@ fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> std::thread::JoinH
 }
 
 /// Serves the admin address, on a runtime of its own: a storm of viewers cannot delay beats there.
-fn run_admin(listener: std::net::TcpListener, router: Router, stopping: CancellationToken) {
+fn run_admin(listener: std::net::TcpListener, router: Router, ended: CancellationToken) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime can be built").block_on(async {
         let tasks = TaskTracker::new();
         let listener = TcpListener::from_std(listener).expect("the listener does not block");
-        listener::serve(listener, router, stopping, tasks.clone()).await;
+        listener::serve(listener, router, ended, tasks.clone()).await;
         tasks.close();
-        tokio::time::timeout(DRAIN, tasks.wait()).await.ok();
+        tokio::time::timeout(ADMIN_DRAIN, tasks.wait()).await.ok();
     });
 }
 

@@ -31,6 +31,11 @@ pub struct Config {
     /// The folder for secrets and for everything that outlives a restart. Default:
     /// `./guildpulse-data`.
     pub data: PathBuf,
+    /// How many days lines of the transition log are kept. Default: 100.
+    pub retention_days: u32,
+    /// How many seconds a stop gives the streams to end, from 0 to 600. Default: 5, which is below
+    /// the 10 after which container runtimes kill.
+    pub drain_seconds: u32,
     /// The origin at which browsers reach the server. Default: that of the `Host` header.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_url: Option<Origin>,
@@ -51,6 +56,8 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 3001)),
             admin_listen: None,
             data: PathBuf::from("./guildpulse-data"),
+            retention_days: 100,
+            drain_seconds: 5,
             public_url: None,
             cors_origins: Vec::new(),
             jwt_secret: None,
@@ -74,6 +81,12 @@ pub struct Flags {
     /// Other origins whose pages may use this server, separated by commas
     #[arg(long, env = "GUILDPULSE_CORS_ORIGINS", value_name = "ORIGIN", value_delimiter = ',', value_parser = setting::<Origin>)]
     cors_origins: Option<Vec<Setting<Origin>>>,
+    /// Days for which the transition log is kept [default: 100]
+    #[arg(long, env = "GUILDPULSE_RETENTION_DAYS", value_name = "DAYS", value_parser = setting::<u32>)]
+    retention_days: Option<Setting<u32>>,
+    /// Seconds that a stop gives the streams to end [default: 5]
+    #[arg(long, env = "GUILDPULSE_DRAIN_SECONDS", value_name = "SECONDS", value_parser = setting::<u32>)]
+    drain_seconds: Option<Setting<u32>>,
     #[command(flatten)]
     data: DataFlags,
 }
@@ -110,6 +123,8 @@ struct File {
     listen: Option<SocketAddr>,
     admin_listen: Option<SocketAddr>,
     data: Option<PathBuf>,
+    retention_days: Option<u32>,
+    drain_seconds: Option<u32>,
     public_url: Option<Origin>,
     cors_origins: Option<Vec<Origin>>,
     jwt_secret: Option<Secret>,
@@ -147,6 +162,18 @@ pub enum ConfigError {
         /// How long it has to be.
         least: usize,
     },
+    /// A number is beyond its bounds.
+    #[error("{name} is {value}; it has to be from {least} to {most}")]
+    OutOfRange {
+        /// The setting.
+        name: &'static str,
+        /// What it is.
+        value: u32,
+        /// Its bounds.
+        least: u32,
+        /// Its bounds.
+        most: u32,
+    },
     /// An environment variable is not text.
     #[error("the environment variable {0} is not valid UTF-8")]
     NotText(&'static str),
@@ -171,6 +198,8 @@ impl Config {
             listen: set(flags.listen).or(file.listen).unwrap_or(default.listen),
             admin_listen: set(flags.admin_listen).or(file.admin_listen),
             data: set(flags.data.data).or(file.data).unwrap_or(default.data),
+            retention_days: set(flags.retention_days).or(file.retention_days).unwrap_or(default.retention_days),
+            drain_seconds: set(flags.drain_seconds).or(file.drain_seconds).unwrap_or(default.drain_seconds),
             public_url: set(flags.public_url).or(file.public_url),
             cors_origins: origins.or(file.cors_origins).unwrap_or_default(),
             jwt_secret: environment("GUILDPULSE_JWT_SECRET")?.map(Secret::new).or(file.jwt_secret),
@@ -187,6 +216,13 @@ impl Config {
             let length = secret.as_ref().map_or(least, |secret| secret.reveal().len());
             if length < least {
                 return Err(ConfigError::ShortSecret { name, length, least });
+            }
+        }
+        for (name, value, least, most) in
+            [("retention_days", self.retention_days, 1, 36_500), ("drain_seconds", self.drain_seconds, 0, 600)]
+        {
+            if !(least..=most).contains(&value) {
+                return Err(ConfigError::OutOfRange { name, value, least, most });
             }
         }
         Ok(())

@@ -27,8 +27,11 @@ fn not_ready(text: String) -> Response {
 }
 
 /// Why the server should get no new viewers.
-fn unready(app: &App) -> Option<&'static str> {
-    app.shutdown.is_cancelled().then_some("the server is stopping")
+fn unready(app: &App) -> Option<String> {
+    let stopping = app.shutdown.is_cancelled().then(|| "the server is stopping".to_owned());
+    let store = app.store.fault().map(|fault| format!("the store cannot be written: {fault}"));
+    let reasons: Vec<String> = [stopping, store].into_iter().flatten().collect();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
 pub(super) async fn metrics_for_operators(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Refusal> {

@@ -23,12 +23,15 @@ use crate::auth::{Authenticator, OriginPolicy};
 use crate::config::{Config, Origin};
 use crate::metrics::Metrics;
 use crate::monitor::Monitor;
+use crate::store::Store;
 
 /// What handlers need.
 #[derive(Debug)]
 pub struct App {
     /// What is known.
     pub monitor: Arc<Monitor>,
+    /// Where it is kept.
+    pub store: Arc<Store>,
     /// Who may know it.
     pub auth: Authenticator,
     /// Whose cookies count.

@@ -103,6 +103,9 @@ impl Liveness {
         let shard = generation.shards.get_mut(&id).expect("only shards of the generation are settled");
         let due = shard.next_due();
         self.timers.arm(shard.key, &mut shard.armed, due);
+        if shard.take_changed() {
+            changes.applied.shards.insert(shard.key);
+        }
     }
 
     /// The beat's changes of availability, which belong to the process on the guild's shard.
@@ -119,12 +122,19 @@ impl Liveness {
                 for process in &mut shard.processes {
                     ended.extend(process.unavailable.take(guild));
                 }
+                if !ended.is_empty() {
+                    changes.applied.shards.insert(key);
+                }
                 self.end_exceptions(key, ended, now, changes);
             }
             for guild in &beat.unavailable {
                 let key = ShardKey::of(*guild, count);
                 let Some(shard) = self.shard_of_process(beat, key) else { continue };
-                if shard.except(beat, *guild, now) {
+                let news = shard.except(beat, *guild, now);
+                if shard.take_changed() {
+                    changes.applied.shards.insert(key);
+                }
+                if news {
                     self.change_exception(key, *guild, changes);
                 }
             }

@@ -8,12 +8,13 @@ mod apply;
 mod exceptions;
 mod generation;
 mod process;
-mod restore;
 mod routing;
 mod sessions;
 mod shard;
+mod stored;
 mod timers;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use apply::LostGateway;
@@ -23,11 +24,13 @@ use sessions::Sessions;
 use shard::Shard;
 use timers::Timers;
 
-pub use restore::{Restored, RestoredProcess, RestoredShard};
+pub use stored::{Stored, StoredGeneration, StoredProcess, StoredShard};
 
 use crate::wire::{Beat, Facts, Goodbye, GuildId, Reason, Revision, ShardDetail, ShardKey, State, UnixMillis};
 
-/// A point on the server's monotonic clock, counted from an origin that the caller chooses.
+/// A point on the server's monotonic clock, counted from an origin that the caller chooses. What is
+/// [`Stored`] of it is compared with that of later runs, so they should share it, more or less: the
+/// Unix epoch does.
 pub type Monotonic = Duration;
 
 /// The time at which an input is applied, on both clocks.
@@ -63,6 +66,10 @@ pub struct Applied {
     pub accepted: usize,
     /// What changed, in order.
     pub transitions: Vec<Transition>,
+    /// The shards of which [`Liveness::stored_shard`] may have changed, but for their last beat.
+    pub shards: BTreeSet<ShardKey>,
+    /// Whether [`Liveness::stored_generations`] may have changed.
+    pub generations: bool,
 }
 
 /// A change that viewers are to see.
@@ -74,6 +81,16 @@ pub enum Transition {
     Guild(GuildId),
     /// Guilds may use the shard of another generation than before: see [`Liveness::route`].
     Routing,
+}
+
+impl Transition {
+    /// The shard whose status changed.
+    fn shard(&self) -> Option<ShardKey> {
+        match self {
+            Self::Shard(key) => Some(*key),
+            Self::Guild(_) | Self::Routing => None,
+        }
+    }
 }
 
 /// Everything that is known of the bot.
@@ -97,7 +114,7 @@ pub struct Liveness {
 impl Liveness {
     /// A machine that goes on from what an earlier run stored (rule 8). `boot` is the first half
     /// of its revisions.
-    pub fn new(boot: u64, stored: Restored, now: Now) -> Self {
+    pub fn new(boot: u64, stored: Stored, now: Now) -> Self {
         let mut machine = Self {
             boot,
             seq: 0,
@@ -109,22 +126,30 @@ impl Liveness {
             timers: Timers::default(),
             order: 0,
         };
-        let mut changes = Changes::default();
-        for stored in stored.shards {
-            let key = stored.key;
-            for process in &stored.processes {
-                if let Some(session) = &process.session {
-                    machine.sessions.restore(process.instance.as_ref(), session, now.monotonic);
-                }
-            }
-            let shard = Shard::restore(stored, &mut machine.order, now);
-            shard.excepted().for_each(|guild| machine.exceptions.change(guild, machine.seq));
-            let index = machine.generation(key.count, now, &mut changes);
-            machine.generations[index].shards.insert(key.id, shard);
-            machine.settle(index, key.id, LostGateway::No, now, &mut changes);
+        for StoredGeneration { count, counts } in stored.generations {
+            let mut generation = Generation::new(count, now.monotonic);
+            generation.counts = counts;
+            machine.generations.push(generation);
+        }
+        for shard in stored.shards {
+            machine.restore(shard, now);
         }
         machine.count_generations();
         machine
+    }
+
+    fn restore(&mut self, stored: StoredShard, now: Now) {
+        let key = stored.key;
+        let Some(index) = self.generations.iter().position(|generation| generation.count == key.count) else { return };
+        for process in &stored.processes {
+            if let Some(session) = &process.session {
+                self.sessions.restore(process.instance.as_ref(), session, now.monotonic);
+            }
+        }
+        let shard = Shard::restore(stored, &mut self.order, now);
+        shard.excepted().for_each(|guild| self.exceptions.change(guild, self.seq));
+        self.generations[index].shards.insert(key.id, shard);
+        self.settle(index, key.id, LostGateway::No, now, &mut Changes::default());
     }
 
     /// Applies an input. `now` never goes back, but for ticks.
@@ -140,10 +165,14 @@ impl Liveness {
         for generation in &mut self.generations {
             generation.look_for_outage(now, &mut self.seq, &mut changes.applied.transitions);
         }
-        if self.count_generations() || (changes.moved && self.generations.len() > 1) || changes.born {
+        let counted = self.count_generations();
+        changes.applied.generations = counted || changes.born;
+        if counted || (changes.moved && self.generations.len() > 1) || changes.born {
             self.floor = next(&mut self.seq);
             changes.applied.transitions.push(Transition::Routing);
         }
+        let Applied { transitions, shards, .. } = &mut changes.applied;
+        shards.extend(transitions.iter().filter_map(Transition::shard));
         changes.applied
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::apply::LostGateway;
 use super::shard::Heard;
-use super::{Monotonic, Now, RestoredProcess};
+use super::{Monotonic, Now, StoredProcess};
 use crate::wire::{Beat, GatewayState, GuildId, Name, ProcessDetail, ShardReport, UnixMillis};
 
 /// A Discord that has been silent for longer than this is not connected (rule 4).
@@ -67,14 +67,27 @@ impl Process {
     }
 
     /// A process as an earlier run of the server left it, fresh from now on.
-    pub(super) fn restore(stored: RestoredProcess, first: u64, now: Monotonic) -> Self {
+    pub(super) fn restore(stored: StoredProcess, first: u64, now: Monotonic) -> Self {
         Self {
             deadline: now + freshness(stored.interval),
             interval: stored.interval,
             version: stored.version,
-            unavailable: stored.unavailable.into_iter().collect(),
+            unavailable: stored.unavailable.into_iter().map(|(guild, _)| guild).collect(),
             state: stored.state,
             ..Self::new(stored.instance, stored.session, first)
+        }
+    }
+
+    /// What the next run of the server needs of it; `since` says since when a guild is excepted.
+    pub(super) fn stored(&self, since: impl Fn(GuildId) -> UnixMillis) -> StoredProcess {
+        let deaf = self.state == GatewayState::Ready && !self.is_ready();
+        StoredProcess {
+            instance: self.instance.clone(),
+            session: self.session.clone(),
+            state: if deaf { GatewayState::Resuming } else { self.state },
+            version: self.version.clone(),
+            interval: self.interval,
+            unavailable: self.unavailable.iter().map(|guild| (*guild, since(*guild))).collect(),
         }
     }
 
@@ -82,6 +95,7 @@ impl Process {
     pub(super) fn beat(&mut self, beat: &Beat, report: &ShardReport, order: u64, now: Now) -> Heard {
         let restarted = self.session != beat.session;
         let was_ready = self.is_ready() && !restarted;
+        let before = (self.state, self.is_ready(), self.interval, self.version.clone());
         if restarted {
             self.session = beat.session.clone();
             self.first = order;
@@ -108,7 +122,8 @@ impl Process {
             ended.retain(|guild| !self.unavailable.contains(guild));
         }
         let gateway = if was_ready && !self.is_ready() { LostGateway::Yes } else { LostGateway::No };
-        Heard { ended, gateway }
+        let after = (self.state, self.is_ready(), self.interval, self.version.clone());
+        Heard { changed: restarted || before != after || !ended.is_empty(), ended, gateway }
     }
 
     /// Ready, and hears Discord.

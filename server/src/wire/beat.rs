@@ -49,7 +49,7 @@ impl Invalid {
 }
 
 /// How a shard stands with Discord's gateway.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GatewayState {
     /// The process has not come to this shard yet.
@@ -66,21 +66,6 @@ pub enum GatewayState {
     Disconnected,
     /// Discord refused for good; a retry cannot help.
     Fatal,
-}
-
-impl GatewayState {
-    fn parse(text: &str) -> Option<Self> {
-        Some(match text {
-            "starting" => Self::Starting,
-            "identifying" => Self::Identifying,
-            "resuming" => Self::Resuming,
-            "ready" => Self::Ready,
-            "reconnecting" => Self::Reconnecting,
-            "disconnected" => Self::Disconnected,
-            "fatal" => Self::Fatal,
-            _ => return None,
-        })
-    }
 }
 
 /// What a beat says of one shard.
@@ -173,7 +158,7 @@ impl Beat {
         for (index, Object(raw)) in reports.into_iter().enumerate() {
             let key = shard_key(raw.id, raw.count, index, &mut seen)?;
             let state = raw.state.as_deref().unwrap_or("ready");
-            let state = GatewayState::parse(state).unwrap_or_else(|| {
+            let state = super::from_word(state).unwrap_or_else(|| {
                 if warnings.len() < MAX_WARNINGS {
                     let shown: String = state.chars().take(64).collect();
                     warnings.push(format!("/shards/{index}/state: unknown state {shown:?} counts as \"ready\""));

@@ -28,3 +28,8 @@ pub fn word(value: impl serde::Serialize) -> String {
     let json = serde_json::to_value(value).ok();
     json.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
 }
+
+/// The value for which the word stands, if there is one.
+pub fn from_word<T: serde::de::DeserializeOwned>(text: &str) -> Option<T> {
+    T::deserialize(serde::de::value::StrDeserializer::<serde::de::value::Error>::new(text)).ok()
+}

@@ -85,7 +85,7 @@ async fn an_empty_variable_counts_as_not_set() {
         command.env(format!("GUILDPULSE_{name}"), "");
     }
     let output = output(command).await;
-    let expected = "listen = \"127.0.0.1:3001\"\ndata = \"./guildpulse-data\"\ncors_origins = []\n";
+    let expected = "listen = \"127.0.0.1:3001\"\ndata = \"./guildpulse-data\"\nretention_days = 100\ndrain_seconds = 5\ncors_origins = []\n";
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{output:?}");
 }
 
@@ -98,7 +98,7 @@ async fn flags_win_over_the_environment_and_that_over_the_file() {
     let mut command = guildpulse("config --config guildpulse.toml --listen 127.0.0.1:3", folder.path());
     command.env("GUILDPULSE_LISTEN", "127.0.0.1:4").env("GUILDPULSE_ADMIN_LISTEN", "127.0.0.1:5");
     let said = String::from_utf8(output(command).await.stdout).unwrap();
-    let expected = "listen = \"127.0.0.1:3\"\nadmin_listen = \"127.0.0.1:5\"\ndata = \"from-file\"\ncors_origins = []\nbot_token = \"hidden\"\n";
+    let expected = "listen = \"127.0.0.1:3\"\nadmin_listen = \"127.0.0.1:5\"\ndata = \"from-file\"\nretention_days = 100\ndrain_seconds = 5\ncors_origins = []\nbot_token = \"hidden\"\n";
     assert_eq!(said, expected);
 }
 

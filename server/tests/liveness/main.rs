@@ -3,6 +3,7 @@
 
 mod claims;
 mod examples;
+mod kept;
 mod lingo;
 mod oracle;
 mod properties;

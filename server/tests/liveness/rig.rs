@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use guildpulse::liveness::{Applied, Input, Liveness, Now, Restored, Transition};
+use guildpulse::liveness::{Applied, Input, Liveness, Now, Stored, Transition};
 use guildpulse::wire::{Beat, Facts, Goodbye, GuildId, ShardKey, UnixMillis};
 
+use crate::kept::{Kept, comparable, difference};
 use crate::lingo;
 use crate::oracle::{Expected, Oracle};
 
@@ -62,6 +63,7 @@ pub(crate) struct Rig {
     pub(crate) machine: Liveness,
     pub(crate) oracle: Oracle,
     pub(crate) judge: Judge,
+    kept: Kept,
     boot: u64,
     now: Duration,
     slept: Duration,
@@ -78,9 +80,10 @@ impl Rig {
     pub(crate) fn new(judge: Judge) -> Self {
         let start = Now { monotonic: START, wall: EPOCH.saturating_add(START) };
         let mut rig = Self {
-            machine: Liveness::new(BOOT, Restored::default(), start),
+            machine: Liveness::new(BOOT, Stored::default(), start),
             oracle: Oracle::new(start),
             judge,
+            kept: Kept::default(),
             boot: BOOT,
             now: START,
             slept: Duration::ZERO,
@@ -117,6 +120,7 @@ impl Rig {
         if self.judge == Judge::Oracle && applied.accepted != accepted {
             return self.fail(&format!("accepted {} and not {accepted}", applied.accepted));
         }
+        self.kept.take(&self.machine, &applied);
         self.transitions.extend(applied.transitions.iter().cloned());
         self.judge(&applied.transitions)?;
         Ok(applied)
@@ -128,7 +132,14 @@ impl Rig {
         self.log.push((self.time(), None));
         self.boot += 1;
         let now = self.now();
-        let stored = self.oracle.restart(now);
+        let stored = self.kept.stored(&self.machine);
+        if comparable(stored.clone()) != comparable(self.machine.stored()) {
+            return self.fail(&format!("kept {}", difference(stored, self.machine.stored())));
+        }
+        let expected = self.oracle.restart(now);
+        if self.judge == Judge::Oracle && comparable(stored.clone()) != comparable(expected.clone()) {
+            return self.fail(&format!("stored {}", difference(stored, expected)));
+        }
         self.machine = Liveness::new(self.boot, stored, now);
         // What changes by a restart is announced to nobody: nobody is connected yet.
         let after = self.look();

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use guildpulse::liveness::{Now, Restored, RestoredProcess, RestoredShard};
-use guildpulse::wire::{GatewayState, Reason, State};
+use guildpulse::liveness::{Now, Stored, StoredGeneration, StoredProcess, StoredShard};
+use guildpulse::wire::{GatewayState, Reason, State, UnixMillis};
 
 use super::Oracle;
+use super::routes::Generation;
 use super::shard::{Blind, Process, Shard};
-use super::tables::{self, Lost};
+use super::tables::{self, Crew, Lost};
 
 impl Oracle {
     /// The machine slept, which the monotonic clock did not see.
@@ -48,16 +49,17 @@ impl Oracle {
     }
 
     /// Our own process ends and is started anew at `now`. Returns what it finds in its store.
-    pub(crate) fn restart(&mut self, now: Now) -> Restored {
-        let stored = Restored { shards: self.shards().map(Shard::stored).collect() };
+    pub(crate) fn restart(&mut self, now: Now) -> Stored {
+        let generation = |known: &Generation| StoredGeneration { count: known.count, counts: known.counts };
+        let generations = self.generations.iter().map(generation).collect();
+        let stored = Stored { generations, shards: self.shards().map(Shard::stored).collect() };
         self.now = now;
         self.started = now.wall;
         self.clock = now.monotonic.saturating_sub(Duration::from_nanos(1));
         self.step += 1;
         self.sessions.clear();
         for generation in &mut self.generations {
-            // Not stored: it counts if it does now, and is remembered as if it had beaten now.
-            generation.counts = false;
+            // Who beat while we were away, nobody knows.
             generation.last_beat = now.monotonic;
         }
         for shard in self.shards_mut() {
@@ -81,10 +83,9 @@ impl Shard {
             process.forget();
             process.deadline = Duration::ZERO;
         }
-        // Not stored: since when guilds are excepted, when shards were ready and lost the gateway.
+        // Not stored: since when the shard is up, which guilds were excepted, what was lost together.
         self.excepted.iter_mut().for_each(|(_, since)| *since = None);
         self.released.clear();
-        self.stored = self.spans.len() - 1;
         self.spans.iter_mut().for_each(|span| span.told = false);
         let said = self.said.as_ref().expect("every shard that was heard of was judged");
         let in_outage = said.known_reason == Some(Reason::DiscordOutage);
@@ -117,11 +118,11 @@ impl Shard {
     }
 
     /// The shard as the store has it: what was said, or would have been but for `unknown`.
-    fn stored(&self) -> RestoredShard {
+    fn stored(&self) -> StoredShard {
         let said = self.said.as_ref().expect("every shard that was heard of was judged");
         let mut present: Vec<&Process> = self.present.iter().collect();
         present.sort_by_key(|process| process.first);
-        RestoredShard {
+        StoredShard {
             key: self.key,
             state: said.known,
             reason: said.known_reason,
@@ -131,6 +132,8 @@ impl Shard {
             last_heartbeat: self.last_heartbeat,
             version: self.version.clone(),
             interval: self.interval,
+            first_ready: self.spans.iter().find(|span| span.crew == Crew::Ready).map(|span| span.from),
+            last_ready: self.last_ready(),
             processes: present.into_iter().map(Process::stored).collect(),
         }
     }
@@ -138,14 +141,14 @@ impl Shard {
 
 impl Process {
     /// A deaf process is stored with the state that it ranks with (the reading "Falling").
-    fn stored(&self) -> RestoredProcess {
-        RestoredProcess {
+    fn stored(&self) -> StoredProcess {
+        StoredProcess {
             instance: self.instance.clone(),
             session: self.session.clone(),
             state: if self.deaf && self.gateway == GatewayState::Ready { GatewayState::Resuming } else { self.gateway },
             version: self.version.clone(),
             interval: self.interval,
-            unavailable: self.unavailable.clone(),
+            unavailable: self.unavailable.iter().map(|guild| (*guild, UnixMillis(0))).collect(),
         }
     }
 

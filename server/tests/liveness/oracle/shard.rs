@@ -97,8 +97,6 @@ pub(crate) struct Shard {
     ending: Vec<GuildId>,
     /// How the crew changed; the last span is now.
     pub(crate) spans: Vec<Span>,
-    /// How many of the spans were over at the last restart: the store does not keep them.
-    pub(crate) stored: usize,
     /// The newest input in which a process that was there already turned to another state.
     pub(crate) turned: usize,
     /// By how much late loops moved the 15 s that are running now.
@@ -124,7 +122,6 @@ impl Shard {
             released: Vec::new(),
             ending: Vec::new(),
             spans: Vec::new(),
-            stored: 0,
             turned: 0,
             grace_moved: Duration::ZERO,
             lost: Lost::Alone,
@@ -173,8 +170,14 @@ impl Shard {
 
     /// Rule 6: when the shard was ready for the last time.
     pub(crate) fn ready_until(&self) -> Option<Duration> {
-        let last = self.spans.iter().rposition(|span| span.crew == Crew::Ready).filter(|last| *last >= self.stored)?;
+        let last = self.spans.iter().rposition(|span| span.crew == Crew::Ready)?;
         Some(self.spans.get(last + 1).map_or(Duration::MAX, |next| next.from))
+    }
+
+    /// When a time during which it was ready ended last.
+    pub(crate) fn last_ready(&self) -> Option<Duration> {
+        let pairs = self.spans.windows(2).rev();
+        pairs.filter(|pair| pair[0].crew == Crew::Ready).map(|pair| pair[1].from).next()
     }
 
     /// Every time at which something of the shard ends by itself that has not ended yet.

@@ -1,11 +1,13 @@
 //! One shard: the processes that beat for it, and what is said of it.
 
+mod stored;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::apply::LostGateway;
 use super::process::{Process, freshness};
-use super::{Monotonic, Now, RestoredShard};
+use super::{Monotonic, Now};
 use crate::wire::{
     Beat, DEFAULT_INTERVAL, Facts, GatewayState, Goodbye, GuildId, Name, Reason, Revision, ShardDetail, ShardKey,
     ShardReport, State, UnixMillis,
@@ -21,6 +23,8 @@ pub(super) struct Heard {
     pub(super) ended: BTreeSet<GuildId>,
     /// Whether the process was ready and, in the same session, no longer is.
     pub(super) gateway: LostGateway,
+    /// Whether anything is new of the process that the next run of the server needs.
+    pub(super) changed: bool,
 }
 
 /// Why the last process of a shard went.
@@ -57,6 +61,9 @@ struct Doubt {
     until: Option<Monotonic>,
 }
 
+/// What would be said without any doubt, and why.
+type Known = (State, Option<Reason>);
+
 /// What viewers were last told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Said {
@@ -78,8 +85,8 @@ pub(super) struct Shard {
     /// What guilds last chose their generation by.
     choice: (bool, bool, Reason),
     doubt: Option<Doubt>,
-    /// The state before the doubt, as long as `Unknown` is said because of it.
-    doubted: Option<State>,
+    /// What was known before the doubt, as long as `Unknown` is said because of it.
+    doubted: Option<Known>,
     pub(super) ready: bool,
     /// When it was ready for the first time, and when it last ceased to be.
     pub(super) first_ready: Option<Monotonic>,
@@ -93,12 +100,18 @@ pub(super) struct Shard {
     /// Since when its exceptions show (rule 7).
     up_since: UnixMillis,
     last_heartbeat: Option<UnixMillis>,
+    /// The interval of the last beat.
+    interval: Duration,
     said: Said,
     since: UnixMillis,
     /// The number of its newest transition.
     number: u64,
     /// The time of its earliest entry among the timers.
     pub(super) armed: Option<Monotonic>,
+    /// What is stored of it may be out of date, but for the last beat.
+    changed: bool,
+    /// What of that `settle` compares: what is known, the end of a maintenance, whether it was ready.
+    filed: (Known, Option<UnixMillis>, bool),
 }
 
 impl Shard {
@@ -121,52 +134,14 @@ impl Shard {
             released: BTreeMap::new(),
             up_since: since,
             last_heartbeat: None,
+            interval: DEFAULT_INTERVAL,
             said: Said { state: State::Unknown, reason: Some(Reason::NeverSeen), expected_back: None, version: None },
             since,
             number: 0,
             armed: None,
+            changed: true,
+            filed: ((State::Unknown, None), None, false),
         }
-    }
-
-    /// A shard as an earlier run of the server left it: in doubt until it is heard (rule 8).
-    pub(super) fn restore(stored: RestoredShard, first: &mut u64, now: Now) -> Self {
-        let mut shard = Self::new(stored.key, stored.since);
-        shard.was_ready = stored.was_ready;
-        shard.last_heartbeat = stored.last_heartbeat;
-        shard.fallen = stored.reason.filter(|_| stored.processes.is_empty()).unwrap_or(Reason::HeartbeatTimeout);
-        shard.maintenance = stored.expected_back.map(|expected_back| {
-            let left = u64::try_from(expected_back.0.saturating_sub(now.wall.0)).unwrap_or(0);
-            Maintenance { until: now.monotonic + Duration::from_millis(left), expected_back }
-        });
-        if shard.maintenance.is_some() {
-            shard.fallen = Reason::Goodbye;
-        }
-        let alone = stored.processes.is_empty();
-        shard.doubt = Some(Doubt {
-            reason: Reason::ServerRestarted,
-            until: alone.then(|| now.monotonic + freshness(stored.interval)),
-        });
-        shard.doubted = Some(stored.state);
-        // A grace that was over stays over: our restart is no news from Discord.
-        let cut_off = [Reason::Resuming, Reason::GatewayDisconnected, Reason::DiscordOutage].map(Some);
-        if shard.was_ready && !alone && cut_off.contains(&stored.reason) {
-            let until = (stored.state == State::Reconnecting).then(|| now.monotonic + RECONNECT_GRACE);
-            let outage = stored.reason == Some(Reason::DiscordOutage);
-            shard.lost = Some(Lost { at: now.monotonic, until, by_gateway: false, outage });
-        }
-        for process in stored.processes {
-            *first += 1;
-            // The time of the report is not stored; the `since` of the shard stands for it.
-            shard.excepted.extend(process.unavailable.iter().map(|guild| (*guild, stored.since)));
-            shard.processes.push(Process::restore(process, *first, now.monotonic));
-        }
-        shard.said = Said {
-            state: State::Unknown,
-            reason: Some(Reason::ServerRestarted),
-            expected_back: None,
-            version: stored.version,
-        };
-        shard
     }
 
     /// The session of the process that a beat would be of, if that is another than the beat's.
@@ -181,18 +156,23 @@ impl Shard {
         let known = self.processes.iter().position(|process| process.is(instance, session));
         self.doubt = None;
         self.last_heartbeat = Some(now.wall);
+        self.changed |= std::mem::replace(&mut self.interval, beat.interval) != beat.interval;
         if report.state == GatewayState::Fatal {
             let gone = known.map(|index| self.processes.remove(index));
             if self.processes.is_empty() {
                 self.fall(Fall::Fatal, now);
             }
-            return Heard { ended: gone.map(|process| process.unavailable).unwrap_or_default(), gateway: LostGateway::No };
+            self.changed = true;
+            let ended = gone.map(|process| process.unavailable).unwrap_or_default();
+            return Heard { ended, gateway: LostGateway::No, changed: true };
         }
         let index = known.unwrap_or_else(|| {
             self.processes.push(Process::new(beat.instance.clone(), beat.session.clone(), order));
             self.processes.len() - 1
         });
-        self.processes[index].beat(beat, report, order, now)
+        let heard = self.processes[index].beat(beat, report, order, now);
+        self.changed |= heard.changed;
+        heard
     }
 
     /// Takes the processes that the goodbye speaks for off the shard; `None` if there are none.
@@ -233,10 +213,12 @@ impl Shard {
 
     fn remove(&mut self, leaves: impl Fn(&Process) -> bool) -> Option<BTreeSet<GuildId>> {
         let gone = self.processes.extract_if(.., |process| leaves(process));
-        gone.map(|process| process.unavailable).reduce(|mut all, more| {
+        let ended = gone.map(|process| process.unavailable).reduce(|mut all, more| {
             all.extend(more);
             all
-        })
+        });
+        self.changed |= ended.is_some();
+        ended
     }
 
     fn fall(&mut self, why: Fall, now: Now) {
@@ -284,7 +266,7 @@ impl Shard {
         }
         if self.doubt.is_none() && !self.processes.is_empty() {
             self.doubt = Some(Doubt { reason: Reason::ServerSuspended, until: None });
-            self.doubted = Some(self.said.state);
+            self.doubted = Some((self.said.state, self.said.reason));
         }
     }
 
@@ -321,15 +303,19 @@ impl Shard {
         }
         self.ready = ready;
 
-        let said = self.say();
+        let known = self.known();
+        // Under doubt, this can change without anything to say.
+        let filed = (known, self.maintenance.as_ref().map(|maintenance| maintenance.expected_back), self.was_ready);
+        self.changed |= std::mem::replace(&mut self.filed, filed) != filed;
+        let said = self.say(known);
         if said == self.said {
             return false;
         }
-        if said.state.is_healthy() && !self.doubted.unwrap_or(self.said.state).is_healthy() {
+        if said.state.is_healthy() && !self.held().is_healthy() {
             self.up_since = now.wall;
         }
         if self.doubt.is_none() {
-            let resumed = self.doubted == Some(said.state);
+            let resumed = self.doubted.is_some_and(|(state, _)| state == said.state);
             if said.state != self.said.state && !resumed {
                 self.since = now.wall;
             }
@@ -340,28 +326,37 @@ impl Shard {
         }
         self.said = said;
         self.number = next();
+        self.changed = true;
         true
     }
 
     /// The status by rules 3, 4, 5 and 8.
-    fn say(&self) -> Said {
-        let best = self.processes.iter().max_by_key(|process| process.rank());
-        let (state, reason) = match (&self.doubt, best, &self.lost, &self.maintenance) {
-            (Some(doubt), ..) => (State::Unknown, Some(doubt.reason)),
-            (None, Some(best), ..) if best.is_ready() => (State::Online, None),
-            (None, Some(_), Some(lost), _) => {
-                let cut_off = if lost.until.is_some() { Reason::Resuming } else { Reason::GatewayDisconnected };
-                let state = if lost.until.is_some() { State::Reconnecting } else { State::Offline };
-                (state, Some(if lost.outage { Reason::DiscordOutage } else { cut_off }))
-            }
-            (None, _, None, Some(_)) => (State::Maintenance, Some(Reason::Goodbye)),
-            (None, Some(_), None, None) => (State::Offline, Some(Reason::Starting)),
-            (None, None, ..) => (State::Offline, Some(self.fallen)),
-        };
+    fn say(&self, known: Known) -> Said {
+        let (state, reason) = self.doubt.as_ref().map_or(known, |doubt| (State::Unknown, Some(doubt.reason)));
         let expected_back = self.maintenance.as_ref().filter(|_| state == State::Maintenance);
         let newest = self.processes.iter().filter(|process| process.is_ready()).max_by_key(|process| process.first);
         let version = newest.and_then(|process| process.version.clone()).or_else(|| self.said.version.clone());
         Said { state, reason, expected_back: expected_back.map(|maintenance| maintenance.expected_back), version }
+    }
+
+    /// The state that is said, or was before the doubt.
+    fn held(&self) -> State {
+        self.doubted.map_or(self.said.state, |(state, _)| state)
+    }
+
+    fn known(&self) -> Known {
+        let best = self.processes.iter().max_by_key(|process| process.rank());
+        match (best, &self.lost, &self.maintenance) {
+            (Some(best), ..) if best.is_ready() => (State::Online, None),
+            (Some(_), Some(lost), _) => {
+                let cut_off = if lost.until.is_some() { Reason::Resuming } else { Reason::GatewayDisconnected };
+                let state = if lost.until.is_some() { State::Reconnecting } else { State::Offline };
+                (state, Some(if lost.outage { Reason::DiscordOutage } else { cut_off }))
+            }
+            (_, None, Some(_)) => (State::Maintenance, Some(Reason::Goodbye)),
+            (Some(_), None, None) => (State::Offline, Some(Reason::Starting)),
+            (None, ..) => (State::Offline, Some(self.fallen)),
+        }
     }
 
     /// Since when the guild, one of this shard, is an exception that shows or would show.
@@ -378,7 +373,7 @@ impl Shard {
     pub(super) fn except(&mut self, beat: &Beat, guild: GuildId, now: Now) -> bool {
         let reporter = self.processes.iter_mut().find(|process| process.speaks_for(beat));
         let reporter = reporter.expect("only a process of the shard is asked to report");
-        reporter.unavailable.insert(guild);
+        self.changed |= reporter.unavailable.insert(guild);
         self.excepted.insert(guild, self.excepted.get(&guild).copied().unwrap_or(now.wall)).is_none()
     }
 
@@ -405,7 +400,7 @@ impl Shard {
     /// What is said of a guild of this shard without an exception. `floor` is the least `seq`.
     pub(super) fn facts(&self, boot: u64, floor: u64) -> Facts {
         Facts {
-            healthy: self.doubted.unwrap_or(self.said.state).is_healthy(),
+            healthy: self.held().is_healthy(),
             state: self.said.state,
             reason: self.said.reason,
             last_heartbeat: self.last_heartbeat,

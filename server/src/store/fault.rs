@@ -1,0 +1,65 @@
+//! What can be wrong with a database, in words for the log and for `readyz`.
+
+use std::io;
+
+use rusqlite::ErrorCode;
+
+/// Why the store cannot do its work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// No space is left on the device.
+    #[error("the disk is full")]
+    Full,
+    /// The file or its folder may not be written.
+    #[error("the data folder or the database may not be written")]
+    ReadOnly,
+    /// Another process is writing for longer than we wait.
+    #[error("another process holds the lock of the database")]
+    Locked,
+    /// Another server has the data folder.
+    #[error("another guildpulse uses the data folder")]
+    Taken,
+    /// The file was moved or removed while it was open.
+    #[error("the database was moved or removed")]
+    Gone,
+    /// What stands in the file is no database, or none that can be trusted.
+    #[error("the database is corrupt: {0}")]
+    Corrupt(String),
+    /// A later version of this program has changed the tables.
+    #[error("the database has version {found}, from a newer guildpulse; this one knows versions up to {known}")]
+    Newer {
+        /// Its version.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        let text = error.to_string();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked,
+            // Our statements are right, so it is the tables that are not (`SQLITE_ERROR`).
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown) => Self::Corrupt(text),
+            Some(_) => Self::Other(text),
+            // Not SQLite itself: a value that is not what its column should hold.
+            None => Self::Corrupt(text),
+        }
+    }
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull => Self::Full,
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}

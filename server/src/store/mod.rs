@@ -1,0 +1,174 @@
+//! The store: the log of transitions, and what the next run of the server goes on from.
+//!
+//! It is written behind everything else: a transition is published first and stored then. Nothing
+//! that goes wrong here may stop beats or streams: what cannot be written waits in memory, within
+//! bounds, until it can.
+
+mod changes;
+mod database;
+mod fault;
+mod rows;
+mod writer;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::InterruptHandle;
+
+use crate::clock::Clock;
+use crate::liveness::Stored;
+use crate::metrics::Metrics;
+
+pub use changes::{Changes, Record};
+use database::{Database, Run};
+pub use fault::Fault;
+pub use writer::Writer;
+
+/// The store as those who fill it see it. Never blocks and never fails.
+#[derive(Default)]
+pub struct Store {
+    desk: Mutex<Desk>,
+    /// There is something to do for the writer.
+    work: Condvar,
+    /// The writer has done something.
+    done: Condvar,
+}
+
+#[derive(Default)]
+struct Desk {
+    waiting: Changes,
+    /// Why nothing can be written, while nothing can.
+    fault: Option<Fault>,
+    /// How many changes were handed in, and up to which they are written.
+    given: u64,
+    saved: u64,
+    /// Somebody waits for everything to be written.
+    hurry: bool,
+    stopping: bool,
+    /// What a check of the whole database has found.
+    damage: Option<Fault>,
+    /// Ends the check.
+    check: Option<InterruptHandle>,
+}
+
+/// Where and how to store.
+#[derive(Debug)]
+pub struct Settings {
+    /// The data folder.
+    pub folder: PathBuf,
+    /// How long lines of the log are kept.
+    pub retention: Duration,
+    /// The clock of the server.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+/// A store that was opened for a run of the server.
+#[derive(Debug)]
+pub struct Opened {
+    /// Takes changes in.
+    pub store: Arc<Store>,
+    /// Writes them.
+    pub writer: Writer,
+    /// The number of this run: greater than that of every run before it.
+    pub boot: u64,
+    /// What the last run left.
+    pub stored: Stored,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("fault", &self.fault()).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the store in the folder. Whatever is wrong with it, there is a store: one that keeps
+    /// what it can in memory and says why.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Newer`]: to go on would be to lose what a newer version has written.
+    pub fn open(settings: Settings) -> Result<Opened, Fault> {
+        let started = settings.clock.now().wall;
+        let opened = Database::open(&settings.folder, started).and_then(|database| Ok((database.read()?, database)));
+        let ((state, last), database) = match opened {
+            Ok((read, database)) => (read, Ok(database)),
+            Err(fault @ Fault::Newer { .. }) => return Err(fault),
+            Err(fault) => (database::peek(&settings.folder).unwrap_or_default(), Err(fault)),
+        };
+        let boot = started.unix_seconds().max(last + 1);
+        let store = Arc::new(Self::default());
+        let stored = state.stored();
+        let writer = Writer::new(settings, store.clone(), state, Run { boot, started }, database);
+        Ok(Opened { store, writer, boot, stored })
+    }
+
+    /// Takes changes in, to be written soon.
+    pub fn put(&self, changes: Changes) {
+        let mut desk = self.lock();
+        desk.given += 1;
+        desk.waiting.merge(changes);
+        self.work.notify_one();
+    }
+
+    /// Why nothing can be written now, if so.
+    pub fn fault(&self) -> Option<Fault> {
+        self.lock().fault.clone()
+    }
+
+    /// Waits until everything that was handed in is written, but no longer than this.
+    pub fn flush(&self, patience: Duration) {
+        let mut desk = self.lock();
+        let given = desk.given;
+        desk.hurry = true;
+        self.work.notify_one();
+        let unsaved = |desk: &mut Desk| desk.saved < given && desk.fault.is_none();
+        let waited = self.done.wait_timeout_while(desk, patience, unsaved);
+        waited.unwrap_or_else(PoisonError::into_inner).0.hurry = false;
+    }
+
+    /// Lets the writer write what waits and end.
+    pub fn stop(&self) {
+        let mut desk = self.lock();
+        desk.stopping = true;
+        if let Some(check) = desk.check.take() {
+            check.interrupt();
+        }
+        self.work.notify_one();
+    }
+
+    /// Looks through the whole database for damage, which takes a while if it is large. What it
+    /// finds is handed to the writer.
+    pub fn check(&self, folder: &Path) {
+        let checked = database::check(folder, |handle| {
+            let mut desk = self.lock();
+            if desk.stopping {
+                handle.interrupt();
+            }
+            desk.check = Some(handle);
+        });
+        let mut desk = self.lock();
+        desk.check = None;
+        if let Err(damage @ Fault::Corrupt(_)) = checked {
+            desk.damage = Some(damage);
+            self.work.notify_one();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Copies the database of the folder into a new file, while a server may be using it.
+///
+/// # Errors
+///
+/// When there is no database, or the file cannot be written.
+pub fn backup(folder: &Path, to: &Path) -> Result<(), Fault> {
+    database::copy(folder, to)
+}
