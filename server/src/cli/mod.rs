@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 failed while running, 2 bad usage or configuration. An error is one line
 //! on standard error.
 
+mod backup;
 mod beat;
 mod client;
 mod healthcheck;
@@ -33,6 +34,8 @@ enum Command {
     Token(token::Arguments),
     /// Beat for a process that it runs
     Beat(beat::Arguments),
+    /// Copy the database into a new file; a running server goes on
+    Backup(backup::Arguments),
     /// Print the settings in force, secrets hidden
     Config(Flags),
     /// Ask a server whether it is alive; for containers
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Serve(flags) => serve::run(flags),
         Command::Token(arguments) => token::run(&arguments),
         Command::Beat(arguments) => beat::run(arguments),
+        Command::Backup(arguments) => backup::run(arguments),
         Command::Config(flags) => print_config(flags),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
     };

@@ -26,7 +26,7 @@ const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
 const PRUNED_ROWS: i64 = 2000;
 
 /// The path of the database in a data folder.
-pub(super) fn path(folder: &Path) -> PathBuf {
+pub fn path(folder: &Path) -> PathBuf {
     folder.join(NAME)
 }
 
@@ -164,6 +164,8 @@ pub(super) fn copy(folder: &Path, to: &Path) -> Result<(), Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path(folder), flags)?;
     connection.busy_timeout(PATIENCE)?;
+    // Made here, because SQLite would let others read it.
+    OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(to)?;
     connection.execute("VACUUM INTO ?", [to.to_string_lossy()])?;
     Ok(())
 }

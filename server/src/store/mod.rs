@@ -22,6 +22,7 @@ use crate::liveness::Stored;
 use crate::metrics::Metrics;
 
 pub use changes::{Changes, Record};
+pub use database::path;
 use database::{Database, Run};
 pub use fault::Fault;
 pub use writer::Writer;

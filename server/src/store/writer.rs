@@ -30,6 +30,8 @@ pub struct Writer {
     state: State,
     /// What is not written yet.
     unsaved: Changes,
+    /// How many lines were dropped since the store could be written last.
+    lost: u64,
     database: Option<Database>,
     run: Run,
     /// When it wrote last, and when it is to do what.
@@ -62,6 +64,7 @@ impl Writer {
             store,
             state,
             unsaved: Changes::default(),
+            lost: 0,
             database: None,
             run,
             wrote: Monotonic::ZERO,
@@ -86,6 +89,7 @@ impl Writer {
         loop {
             let order = self.next();
             self.unsaved.merge(order.changes);
+            self.count_lost();
             if let Some(Fault::Corrupt(what)) = order.damage {
                 self.renew(&what);
             }
@@ -147,7 +151,7 @@ impl Writer {
                     .metrics
                     .transitions_logged
                     .inc_by(u64::try_from(self.unsaved.records.len()).unwrap_or(u64::MAX));
-                self.unsaved = Changes { lost: self.unsaved.lost, ..Changes::default() };
+                self.unsaved = Changes::default();
                 self.wrote = now.monotonic;
             }
             Err(fault) => self.fail(fault),
@@ -161,11 +165,16 @@ impl Writer {
         database.save_all(&self.state, &self.unsaved)?;
         self.database = Some(database);
         self.settings.metrics.store_writable.set(1);
-        let lost = std::mem::take(&mut self.unsaved.lost);
-        self.settings.metrics.transitions_lost.inc_by(lost);
+        let lost = std::mem::take(&mut self.lost);
         tracing::info!(lost, "the store can be written again; what waited is stored");
         self.store.lock().fault = None;
         Ok(())
+    }
+
+    fn count_lost(&mut self) {
+        let lost = std::mem::take(&mut self.unsaved.lost);
+        self.settings.metrics.transitions_lost.inc_by(lost);
+        self.lost += lost;
     }
 
     fn fail(&mut self, fault: Fault) {

@@ -13,4 +13,5 @@ mod beats;
 mod command_line;
 mod processes;
 mod status;
+mod store;
 mod stream;

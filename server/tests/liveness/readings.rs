@@ -301,6 +301,13 @@ fn restart_a_shard_that_had_fallen_returns_to_what_was_stored() {
 }
 
 #[test]
+fn restart_twice_finds_what_ended_unseen_in_between() {
+    let mut scene = Scene::new();
+    scene.beat("w1 0/1 i60000").goodbye("w1 back=9000").restart(5.0).at(9.0).tick().is("unknown server_restarted");
+    scene.restart(1.0).is("unknown server_restarted since=0").at(140.0).tick().is("offline goodbye");
+}
+
+#[test]
 fn restart_a_late_loop_moves_the_end_of_unknown() {
     let mut scene = Scene::new();
     scene.beat("w1 0/2").goodbye("w1").beat("w2 1/2 i5000").restart(1.0).at(2.0).late(1000);

@@ -110,8 +110,6 @@ pub(super) struct Shard {
     pub(super) armed: Option<Monotonic>,
     /// What is stored of it may be out of date, but for the last beat.
     changed: bool,
-    /// What of that `settle` compares: what is known, the end of a maintenance, whether it was ready.
-    filed: (Known, Option<UnixMillis>, bool),
 }
 
 impl Shard {
@@ -140,7 +138,6 @@ impl Shard {
             number: 0,
             armed: None,
             changed: true,
-            filed: ((State::Unknown, None), None, false),
         }
     }
 
@@ -204,6 +201,8 @@ impl Shard {
         }
         if past(maintenance) {
             self.maintenance = None;
+            // Under doubt, nobody is told.
+            self.changed = true;
         }
         if past(self.doubt.as_ref().and_then(|doubt| doubt.until)) {
             self.doubt = None;
@@ -303,11 +302,7 @@ impl Shard {
         }
         self.ready = ready;
 
-        let known = self.known();
-        // Under doubt, this can change without anything to say.
-        let filed = (known, self.maintenance.as_ref().map(|maintenance| maintenance.expected_back), self.was_ready);
-        self.changed |= std::mem::replace(&mut self.filed, filed) != filed;
-        let said = self.say(known);
+        let said = self.say();
         if said == self.said {
             return false;
         }
@@ -331,8 +326,8 @@ impl Shard {
     }
 
     /// The status by rules 3, 4, 5 and 8.
-    fn say(&self, known: Known) -> Said {
-        let (state, reason) = self.doubt.as_ref().map_or(known, |doubt| (State::Unknown, Some(doubt.reason)));
+    fn say(&self) -> Said {
+        let (state, reason) = self.doubt.as_ref().map_or_else(|| self.known(), |doubt| (State::Unknown, Some(doubt.reason)));
         let expected_back = self.maintenance.as_ref().filter(|_| state == State::Maintenance);
         let newest = self.processes.iter().filter(|process| process.is_ready()).max_by_key(|process| process.first);
         let version = newest.and_then(|process| process.version.clone()).or_else(|| self.said.version.clone());

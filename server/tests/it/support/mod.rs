@@ -15,6 +15,8 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 pub(crate) use browser::Viewer;
 
@@ -34,7 +36,9 @@ pub(crate) struct Scene {
     pub admin: SocketAddr,
     pub data: TempDir,
     pub http: Client,
+    config: Config,
     stop: Option<oneshot::Sender<()>>,
+    running: JoinHandle<()>,
 }
 
 impl Scene {
@@ -48,11 +52,20 @@ impl Scene {
         let data = tempfile::tempdir().unwrap();
         let mut config = config(&data);
         change(&mut config);
-        let server = Server::bind(config).await.unwrap();
+        let server = Server::bind(config.clone()).await.unwrap();
         let (addr, admin) = (server.addr(), server.admin_addr().unwrap());
-        let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(server.run(async { drop(stopped.await) }));
-        Self { addr, admin, data, http: client(SOON), stop: Some(stop) }
+        let (stop, running) = run(server);
+        Self { addr, admin, data, http: client(SOON), config, stop: Some(stop), running }
+    }
+
+    /// Stops the server and starts one on the same folder, at another address.
+    pub(crate) async fn restart(&mut self) {
+        self.stop();
+        timeout(SOON * 2, &mut self.running).await.expect("the server stops").unwrap();
+        let server = Server::bind(self.config.clone()).await.unwrap();
+        (self.addr, self.admin) = (server.addr(), server.admin_addr().unwrap());
+        let (stop, running) = run(server);
+        (self.stop, self.running) = (Some(stop), running);
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -112,6 +125,11 @@ impl Scene {
     pub(crate) async fn watch(&self, guild: &str) -> Viewer {
         Viewer::open(&self.url(&format!("/api/v1/guilds/{guild}/status/stream")), &self.operator()).await
     }
+}
+
+fn run(server: Server) -> (oneshot::Sender<()>, JoinHandle<()>) {
+    let (stop, stopped) = oneshot::channel::<()>();
+    (stop, tokio::spawn(server.run(async { drop(stopped.await) })))
 }
 
 /// An HTTP client whose requests may take this long.
