@@ -88,6 +88,11 @@ fn only_http_and_the_command_line_know_http() {
 }
 
 #[test]
+fn only_the_store_knows_sql() {
+    nobody_but(&["store"], &["rusqlite", "SELECT ", "INSERT "]);
+}
+
+#[test]
 fn dependencies_point_one_way() {
     let modules = modules();
     let mut rest: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
