@@ -41,6 +41,36 @@ pub enum StartError {
     Secrets(#[from] SecretsError),
 }
 
+/// Hands a running server new keys and secrets. Clones reach the same server.
+#[derive(Debug, Clone)]
+pub struct Reloader {
+    app: Arc<App>,
+    started: Arc<Config>,
+}
+
+/// What came of new settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reloaded {
+    /// What was made in the data folder, in words.
+    pub made: Vec<String>,
+    /// The settings that have changed and count from the next start on.
+    pub waiting: Vec<String>,
+}
+
+impl Reloader {
+    /// Takes the keys, secrets and bot tokens of these settings, and nothing else of them. Files
+    /// are read again. Open streams go on.
+    ///
+    /// # Errors
+    ///
+    /// When the data folder or a file of keys cannot be used; then the old ones stay in force.
+    pub fn reload(&self, config: &Config) -> Result<Reloaded, SecretsError> {
+        let waiting = config.waiting_for_restart(&self.started);
+        let made = self.app.auth.reload(&Config { data: self.started.data.clone(), ..config.clone() })?;
+        Ok(Reloaded { made, waiting })
+    }
+}
+
 /// A server that has its addresses and its secrets, and does not serve yet.
 #[derive(Debug)]
 pub struct Server {
@@ -48,6 +78,7 @@ pub struct Server {
     public: (TcpListener, Router),
     admin: Option<(std::net::TcpListener, Router)>,
     made: Vec<String>,
+    config: Arc<Config>,
 }
 
 impl Server {
@@ -75,7 +106,7 @@ impl Server {
         });
         let public = (listener, http::public(app.clone(), &config));
         let admin = admin_listener.map(|listener| (listener, http::admin(app.clone())));
-        Ok(Self { app, public, admin, made })
+        Ok(Self { app, public, admin, made, config: Arc::new(config) })
     }
 
     /// The address that it listens on, with the port that it got.
@@ -99,6 +130,11 @@ impl Server {
     /// What was made in the data folder, in words.
     pub fn made(&self) -> &[String] {
         &self.made
+    }
+
+    /// A way to hand it new keys while it runs.
+    pub fn reloader(&self) -> Reloader {
+        Reloader { app: self.app.clone(), started: self.config.clone() }
     }
 
     /// Serves until `shutdown` is ready, then ends all streams, spread over the drain, and returns.

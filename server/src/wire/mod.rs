@@ -28,3 +28,12 @@ pub fn word(value: impl serde::Serialize) -> String {
     let json = serde_json::to_value(value).ok();
     json.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
 }
+
+/// Reads JSON that is not part of the contract, such as a file of keys.
+///
+/// # Errors
+///
+/// The place where it does not fit, and not what stands there: that may be a secret.
+pub fn read_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|error| format!("line {}, column {}", error.line(), error.column()))
+}

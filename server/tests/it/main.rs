@@ -11,6 +11,8 @@ mod auth;
 mod bad_input;
 mod beats;
 mod command_line;
+mod keys;
 mod processes;
+mod rotation;
 mod status;
 mod stream;

@@ -3,14 +3,15 @@
 pub(crate) mod browser;
 pub(crate) mod command;
 pub(crate) mod raw;
+pub(crate) mod signer;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use guildpulse::auth::{Claims, Guilds, mint};
+use guildpulse::auth::{Claims, Guilds, SecretsError, mint};
 use guildpulse::clock;
 use guildpulse::config::{Config, Secret};
-use guildpulse::server::Server;
+use guildpulse::server::{Reloaded, Reloader, Server};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -34,6 +35,8 @@ pub(crate) struct Scene {
     pub admin: SocketAddr,
     pub data: TempDir,
     pub http: Client,
+    config: Config,
+    reloader: Reloader,
     stop: Option<oneshot::Sender<()>>,
 }
 
@@ -48,11 +51,12 @@ impl Scene {
         let data = tempfile::tempdir().unwrap();
         let mut config = config(&data);
         change(&mut config);
-        let server = Server::bind(config).await.unwrap();
+        let server = Server::bind(config.clone()).await.unwrap();
+        let reloader = server.reloader();
         let (addr, admin) = (server.addr(), server.admin_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(server.run(async { drop(stopped.await) }));
-        Self { addr, admin, data, http: client(SOON), stop: Some(stop) }
+        Self { addr, admin, data, http: client(SOON), config, reloader, stop: Some(stop) }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -62,6 +66,13 @@ impl Scene {
     /// Asks the server to stop.
     pub(crate) fn stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
+    }
+
+    /// Hands the server changed settings while it runs.
+    pub(crate) fn reload(&self, change: impl FnOnce(&mut Config)) -> Result<Reloaded, SecretsError> {
+        let mut config = self.config.clone();
+        change(&mut config);
+        self.reloader.reload(&config)
     }
 
     /// A token that may see every guild.
