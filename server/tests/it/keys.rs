@@ -49,7 +49,7 @@ fn hs256(secret: &str) -> String {
     encode(&Header::default(), &viewer(&json!({})), &EncodingKey::from_secret(secret.as_bytes())).unwrap()
 }
 
-/// The header, in base64url, of a token that lies about its algorithm.
+/// The same token under another header, which is given in base64url.
 fn under(header: &str, token: &str) -> String {
     format!("{header}.{}", token.split_once('.').unwrap().1)
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::SystemTime;
 
 use guildpulse::config::Secret;
 use jsonwebtoken::{EncodingKey, Header, encode};
@@ -100,6 +101,7 @@ async fn settings_that_cannot_be_used_leave_the_old_keys_in_force() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_keys_secrets_and_bot_tokens_are_taken_over() {
     let scene = Scene::start().await;
+    let worker = printed("token --data data --bot worker-1", scene.data.path()).await;
     let elsewhere = tempfile::tempdir().unwrap();
     let reloaded = scene.reload(|config| {
         config.data = elsewhere.path().join("data");
@@ -109,6 +111,7 @@ async fn only_keys_secrets_and_bot_tokens_are_taken_over() {
     assert_eq!(reloaded.unwrap().waiting, ["cors_origins", "data"]);
     assert_eq!(beat(&scene.url(""), BOT_TOKEN).await, 401);
     assert_eq!(beat(&scene.url(""), "the next token of the bot").await, 200);
+    assert_eq!(beat(&scene.url(""), &worker).await, 200, "its line is in the data folder of the start");
     let answer = scene.get("/api/v1/shards").header("origin", "https://dash.example").send().await.unwrap();
     assert_eq!(answer.headers().get("access-control-allow-origin"), None);
     assert!(!elsewhere.path().join("data").exists());
@@ -214,9 +217,12 @@ async fn a_bot_s_token_ends_with_its_line_at_the_next_request() {
     }
     let lines = fs::read_to_string(&list).unwrap();
     let lines: Vec<_> = lines.lines().collect();
-    // One line for another of the same length, so soon that the file may look unchanged.
-    for turn in 0..20 {
+    // One line for another of the same length, under a clock that has not moved meanwhile: nothing
+    // but the text tells the files apart.
+    let young = SystemTime::now() + SOON;
+    for turn in 0..4 {
         fs::write(&list, lines[turn % 2]).unwrap();
+        fs::File::options().append(true).open(&list).unwrap().set_modified(young).unwrap();
         assert_eq!(beat(&server, &tokens[turn % 2]).await, 200, "turn {turn}");
         assert_eq!(beat(&server, &tokens[(turn + 1) % 2]).await, 401, "turn {turn}");
     }
