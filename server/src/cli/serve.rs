@@ -90,7 +90,9 @@ fn log() -> Result<(), Failure> {
     let filter = format!("{},{LOG_CAP}", wanted.as_deref().unwrap_or("info"));
     let filter = EnvFilter::try_new(filter).context("GUILDPULSE_LOG").map_err(Failure::usage)?;
     let colour = std::io::stderr().is_terminal();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
+    // The library would tell standard error that nobody reads standard error, and panic. A terminal
+    // that closes sends SIGHUP, too, and must not end the server in the midst of its streams.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).log_internal_errors(false);
     log.with_ansi(colour).with_writer(std::io::stderr).init();
     Ok(())
 }

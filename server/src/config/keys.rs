@@ -136,7 +136,8 @@ impl Config {
     /// The settings that differ from those which a server was started with, and that it takes only
     /// at its next start. Secrets that need a restart would not be noticed here; there are none.
     pub fn waiting_for_restart(&self, started: &Self) -> Vec<String> {
-        let table = |config| toml::Table::try_from(config).expect("settings are a table");
+        // A value that TOML cannot write would only keep the hint away; it must not end the server.
+        let table = |config| toml::Table::try_from(config).unwrap_or_default();
         let (new, old) = (table(self), table(started));
         let mut names: Vec<_> = new.keys().chain(old.keys()).filter(|name| new.get(*name) != old.get(*name)).collect();
         names.retain(|name| !RELOADED.contains(&name.as_str()));

@@ -8,6 +8,7 @@ use guildpulse::config::Secret;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::support::command::{Served, printed, send};
 use crate::support::signer::{ED25519, P256, set, viewer};
@@ -204,6 +205,26 @@ async fn a_broken_set_of_keys_leaves_the_old_ones_and_is_logged() {
     fs::write(&file, whole).unwrap();
     hang_up(&mut server, TAKEN).await;
     assert_eq!((ask(&server.url, &first.token_by("1")).await, ask(&server.url, &second.token_by("2")).await), (200, 200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hangup_with_nobody_left_to_read_the_log_is_no_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second] = ED25519;
+    fs::write(folder.path().join("key.pem"), first.public).unwrap();
+    let arguments = "--listen 127.0.0.1:0 --jwt-algorithm EdDSA --jwt-keys key.pem";
+    let Served { process, url, log } = Served::with(arguments, folder.path()).await;
+    let mut viewer = watch(&url, &first.token()).await;
+    drop(log);
+    fs::write(folder.path().join("key.pem"), second.public).unwrap();
+    send(&process, Signal::HUP);
+    let deadline = Instant::now() + SOON;
+    while ask(&url, &second.token()).await != 200 {
+        assert!(Instant::now() < deadline, "the new key is taken");
+    }
+    let bot = fs::read_to_string(folder.path().join("data/bot-token")).unwrap();
+    assert_eq!(beat(&url, &bot).await, 200);
+    viewer.until("online").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
