@@ -52,6 +52,36 @@ pub enum StartError {
     },
 }
 
+/// Hands a running server new keys and secrets. Clones reach the same server.
+#[derive(Debug, Clone)]
+pub struct Reloader {
+    app: Arc<App>,
+    started: Arc<Config>,
+}
+
+/// What came of new settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reloaded {
+    /// What was made in the data folder, in words.
+    pub made: Vec<String>,
+    /// The settings that have changed and count from the next start on.
+    pub waiting: Vec<String>,
+}
+
+impl Reloader {
+    /// Takes the keys, secrets and bot tokens of these settings, and nothing else of them. Files
+    /// are read again. Open streams go on.
+    ///
+    /// # Errors
+    ///
+    /// When the data folder or a file of keys cannot be used; then the old ones stay in force.
+    pub fn reload(&self, config: &Config) -> Result<Reloaded, SecretsError> {
+        let waiting = config.waiting_for_restart(&self.started);
+        let made = self.app.auth.reload(&Config { data: self.started.data.clone(), ..config.clone() })?;
+        Ok(Reloaded { made, waiting })
+    }
+}
+
 /// A server that has its addresses and its secrets, and does not serve yet.
 #[derive(Debug)]
 pub struct Server {
@@ -59,8 +89,8 @@ pub struct Server {
     public: (TcpListener, Router),
     admin: Option<(std::net::TcpListener, Router)>,
     writer: Writer,
-    folder: PathBuf,
     made: Vec<String>,
+    config: Arc<Config>,
 }
 
 impl Server {
@@ -76,11 +106,11 @@ impl Server {
         let (auth, made) = Authenticator::open(&config)?;
         raise_descriptor_limit();
 
-        let (clock, metrics, folder) = (Clock::start(), Metrics::default(), config.data.clone());
+        let (clock, metrics) = (Clock::start(), Metrics::default());
         let retention = Duration::from_secs(u64::from(config.retention_days) * 24 * 60 * 60);
-        let settings = Settings { folder: folder.clone(), retention, clock, metrics: metrics.clone() };
+        let settings = Settings { folder: config.data.clone(), retention, clock, metrics: metrics.clone() };
         let Opened { store, writer, boot, stored } =
-            Store::open(settings).map_err(|source| StartError::Store { folder: folder.clone(), source })?;
+            Store::open(settings).map_err(|source| StartError::Store { folder: config.data.clone(), source })?;
         let monitor = Monitor::new(clock, boot, stored, store.clone(), metrics.clone());
         let app = Arc::new(App {
             monitor: Arc::new(monitor),
@@ -93,7 +123,7 @@ impl Server {
         });
         let public = (listener, http::public(app.clone(), &config));
         let admin = admin_listener.map(|listener| (listener, http::admin(app.clone())));
-        Ok(Self { app, public, admin, writer, folder, made })
+        Ok(Self { app, public, admin, writer, made, config: Arc::new(config) })
     }
 
     /// The address that it listens on, with the port that it got.
@@ -119,18 +149,23 @@ impl Server {
         &self.made
     }
 
+    /// A way to hand it new keys while it runs.
+    pub fn reloader(&self) -> Reloader {
+        Reloader { app: self.app.clone(), started: self.config.clone() }
+    }
+
     /// Serves until `shutdown` is ready, then ends all streams, spread over the drain, and returns.
     ///
     /// # Panics
     ///
     /// When the thread of the monitor cannot be started.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let Self { app, public: (listener, router), admin, writer, folder, .. } = self;
+        let Self { app, public: (listener, router), admin, writer, config, .. } = self;
         let monitor = app.monitor.clone();
         let monitor = thread("monitor", move || monitor.run());
         let writer = thread("store", move || writer.run());
         let store = app.store.clone();
-        let check = thread("check", move || store.check(&folder));
+        let check = thread("check", move || store.check(&config.data));
         let tasks = TaskTracker::new();
         let ended = CancellationToken::new();
         let admin_ended = ended.clone();

@@ -3,14 +3,15 @@
 pub(crate) mod browser;
 pub(crate) mod command;
 pub(crate) mod raw;
+pub(crate) mod signer;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use guildpulse::auth::{Claims, Guilds, mint};
+use guildpulse::auth::{Claims, Guilds, SecretsError, mint};
 use guildpulse::clock;
 use guildpulse::config::{Config, Secret};
-use guildpulse::server::Server;
+use guildpulse::server::{Reloaded, Reloader, Server};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -37,6 +38,7 @@ pub(crate) struct Scene {
     pub data: TempDir,
     pub http: Client,
     config: Config,
+    reloader: Reloader,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<()>,
 }
@@ -53,9 +55,10 @@ impl Scene {
         let mut config = config(&data);
         change(&mut config);
         let server = Server::bind(config.clone()).await.unwrap();
+        let reloader = server.reloader();
         let (addr, admin) = (server.addr(), server.admin_addr().unwrap());
         let (stop, running) = run(server);
-        Self { addr, admin, data, http: client(SOON), config, stop: Some(stop), running }
+        Self { addr, admin, data, http: client(SOON), config, reloader, stop: Some(stop), running }
     }
 
     /// Stops the server and starts one on the same folder, at another address.
@@ -63,6 +66,7 @@ impl Scene {
         self.stop();
         timeout(SOON * 2, &mut self.running).await.expect("the server stops").unwrap();
         let server = Server::bind(self.config.clone()).await.unwrap();
+        self.reloader = server.reloader();
         (self.addr, self.admin) = (server.addr(), server.admin_addr().unwrap());
         let (stop, running) = run(server);
         (self.stop, self.running) = (Some(stop), running);
@@ -75,6 +79,13 @@ impl Scene {
     /// Asks the server to stop.
     pub(crate) fn stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
+    }
+
+    /// Hands the server changed settings while it runs.
+    pub(crate) fn reload(&self, change: impl FnOnce(&mut Config)) -> Result<Reloaded, SecretsError> {
+        let mut config = self.config.clone();
+        change(&mut config);
+        self.reloader.reload(&config)
     }
 
     /// A token that may see every guild.
