@@ -85,9 +85,10 @@ impl Jwt {
         })?;
         let Claims { sub, exp, guilds, role } = claims.claims;
         let until = UnixMillis(i64::try_from(exp.saturating_add(LEEWAY).saturating_mul(1000)).unwrap_or(i64::MAX));
-        match (role.as_deref(), sub, guilds) {
-            (Some("operator"), ..) => Ok(Principal::Operator { until }),
-            (_, Some(_), Some(guilds)) => Ok(Principal::Viewer { guilds, until }),
+        let subject = sub.map(Into::into);
+        match (role.as_deref(), &subject, guilds) {
+            (Some("operator"), ..) => Ok(Principal::Operator { until, subject }),
+            (_, Some(_), Some(guilds)) => Ok(Principal::Viewer { guilds, until, subject }),
             _ => Err(invalid()),
         }
     }

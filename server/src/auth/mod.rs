@@ -8,6 +8,8 @@ mod jwt;
 mod origin;
 mod secrets;
 
+use std::sync::Arc;
+
 use crate::clock;
 use crate::config::{Config, Secret};
 use crate::wire::{Code, GuildId, Problem, UnixMillis};
@@ -31,12 +33,26 @@ pub enum Principal {
         guilds: Guilds,
         /// When the token ends, leeway included.
         until: UnixMillis,
+        /// Whose token it is.
+        subject: Option<Arc<str>>,
     },
     /// May read everything, until then.
     Operator {
         /// When the token ends, leeway included.
         until: UnixMillis,
+        /// Whose token it is, if it says so.
+        subject: Option<Arc<str>>,
     },
+}
+
+/// Whose a permission is, to count by: the kind of principal and its `sub`. All operators without
+/// a `sub` are one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Holder {
+    /// A viewer.
+    Viewer(Option<Arc<str>>),
+    /// An operator.
+    Operator(Option<Arc<str>>),
 }
 
 /// Guilds that a principal may see. There is no other way to make one but to ask, so that no
@@ -45,9 +61,15 @@ pub enum Principal {
 pub struct Permitted {
     guilds: Vec<GuildId>,
     until: UnixMillis,
+    holder: Holder,
 }
 
 impl Permitted {
+    /// Whose the permission is.
+    pub fn holder(&self) -> &Holder {
+        &self.holder
+    }
+
     /// The guilds.
     pub fn guilds(&self) -> &[GuildId] {
         &self.guilds
@@ -71,16 +93,19 @@ impl Principal {
     ///
     /// `guild_not_allowed`, naming the first guild that the token does not list.
     pub fn may_watch(&self, guilds: Vec<GuildId>) -> Result<Permitted, Problem> {
-        let (until, foreign) = match self {
-            Self::Operator { until } => (*until, None),
-            Self::Viewer { guilds: allowed, until } => (*until, guilds.iter().find(|guild| !allowed.contains(**guild))),
+        let (until, holder, foreign) = match self {
+            Self::Operator { until, subject } => (*until, Holder::Operator(subject.clone()), None),
+            Self::Viewer { guilds: allowed, until, subject } => {
+                let foreign = guilds.iter().find(|guild| !allowed.contains(**guild));
+                (*until, Holder::Viewer(subject.clone()), foreign)
+            }
             Self::Bot => {
                 return Err(Problem::new(Code::GuildNotAllowed, "a bot's token may only beat; ask with a viewer's token"));
             }
         };
         match foreign {
             Some(guild) => Err(Problem::new(Code::GuildNotAllowed, format!("the token does not list guild {guild}"))),
-            None => Ok(Permitted { guilds, until }),
+            None => Ok(Permitted { guilds, until, holder }),
         }
     }
 
