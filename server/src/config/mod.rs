@@ -2,6 +2,7 @@
 //!
 //! This is the only module that reads the environment.
 
+mod limits;
 mod origin;
 mod secret;
 
@@ -12,6 +13,7 @@ use std::str::FromStr;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+pub use limits::{InvalidProxy, Limits, Proxy};
 pub use origin::{InvalidOrigin, Origin};
 pub use secret::Secret;
 
@@ -43,6 +45,9 @@ pub struct Config {
     /// The token of the bot. Default: made at the first start, in `bot-token` in the data folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bot_token: Option<Secret>,
+    /// What the server takes on at most.
+    #[serde(flatten)]
+    pub limits: Limits,
 }
 
 impl Default for Config {
@@ -55,6 +60,7 @@ impl Default for Config {
             cors_origins: Vec::new(),
             jwt_secret: None,
             bot_token: None,
+            limits: Limits::default(),
         }
     }
 }
@@ -76,6 +82,8 @@ pub struct Flags {
     cors_origins: Option<Vec<Setting<Origin>>>,
     #[command(flatten)]
     data: DataFlags,
+    #[command(flatten)]
+    limits: limits::LimitFlags,
 }
 
 /// Where the data folder and the settings file are.
@@ -114,6 +122,15 @@ struct File {
     cors_origins: Option<Vec<Origin>>,
     jwt_secret: Option<Secret>,
     bot_token: Option<Secret>,
+    max_viewers: Option<usize>,
+    max_viewers_per_principal: Option<usize>,
+    max_viewers_per_address: Option<usize>,
+    max_connections: Option<usize>,
+    max_body_bytes: Option<usize>,
+    max_head_bytes: Option<usize>,
+    head_timeout_ms: Option<u64>,
+    body_timeout_ms: Option<u64>,
+    trusted_proxies: Option<Vec<Proxy>>,
 }
 
 /// The settings cannot be used. One line that says which and why.
@@ -150,6 +167,18 @@ pub enum ConfigError {
     /// An environment variable is not text.
     #[error("the environment variable {0} is not valid UTF-8")]
     NotText(&'static str),
+    /// A number is too small or too large to work with.
+    #[error("{name} is {value}; it has to be {least} to {most}")]
+    OutOfRange {
+        /// The setting.
+        name: &'static str,
+        /// What it was set to.
+        value: u64,
+        /// The smallest that works.
+        least: u64,
+        /// The largest that works.
+        most: u64,
+    },
 }
 
 impl Config {
@@ -167,6 +196,7 @@ impl Config {
         let origins: Vec<_> = flags.cors_origins.into_iter().flatten().filter_map(|Setting(origin)| origin).collect();
         let origins = Some(origins).filter(|origins| !origins.is_empty());
         let default = Self::default();
+        let limits = Limits::load(flags.limits, &file);
         let config = Self {
             listen: set(flags.listen).or(file.listen).unwrap_or(default.listen),
             admin_listen: set(flags.admin_listen).or(file.admin_listen),
@@ -175,8 +205,10 @@ impl Config {
             cors_origins: origins.or(file.cors_origins).unwrap_or_default(),
             jwt_secret: environment("GUILDPULSE_JWT_SECRET")?.map(Secret::new).or(file.jwt_secret),
             bot_token: environment("GUILDPULSE_BOT_TOKEN")?.map(Secret::new).or(file.bot_token),
+            limits,
         };
         config.check()?;
+        config.limits.check()?;
         Ok(config)
     }
 
