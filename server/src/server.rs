@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +15,8 @@ use crate::auth::{Authenticator, OriginPolicy, SecretsError};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{self, App};
-use crate::listener;
+use crate::limits::{self, Capacity, Descriptors, Viewers};
+use crate::listener::{self, Door};
 use crate::metrics::Metrics;
 use crate::monitor::Monitor;
 use crate::store::Store;
@@ -45,8 +45,8 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Server {
     app: Arc<App>,
-    public: (TcpListener, Router),
-    admin: Option<(std::net::TcpListener, Router)>,
+    public: (TcpListener, Door),
+    admin: Option<(std::net::TcpListener, Door)>,
     made: Vec<String>,
 }
 
@@ -61,20 +61,27 @@ impl Server {
         let listener = TcpListener::from_std(listen(config.listen)?).map_err(source)?;
         let admin_listener = config.admin_listen.map(listen).transpose()?;
         let (auth, made) = Authenticator::open(&config)?;
-        raise_descriptor_limit();
+        let (capacity, lowered) = Capacity::of(&config.limits, raise_descriptor_limit());
+        lowered.iter().for_each(|lowered| tracing::warn!("{lowered}"));
 
         let metrics = Metrics::default();
+        let reserve = if admin_listener.is_some() { limits::RESERVE } else { 0 };
+        let descriptors = Arc::new(Descriptors::keep(reserve, metrics.clone()));
         let monitor = Monitor::new(Clock::start(), Store::in_memory(), metrics.clone());
         let app = Arc::new(App {
             monitor: Arc::new(monitor),
             auth,
             origins: OriginPolicy::new(&config),
-            metrics,
+            viewers: Arc::new(Viewers::new(capacity.viewers, &config.limits, metrics.clone())),
+            descriptors: descriptors.clone(),
+            limits: config.limits.clone(),
+            metrics: metrics.clone(),
             shutdown: CancellationToken::new(),
             drain: DRAIN,
         });
-        let public = (listener, http::public(app.clone(), &config));
-        let admin = admin_listener.map(|listener| (listener, http::admin(app.clone())));
+        let door = |router| Door::admin(router, &config.limits, metrics.clone(), descriptors.clone());
+        let public = (listener, door(http::public(app.clone(), &config)).public(capacity.connections));
+        let admin = admin_listener.map(|listener| (listener, door(http::admin(app.clone()))));
         Ok(Self { app, public, admin, made })
     }
 
@@ -107,13 +114,13 @@ impl Server {
     ///
     /// When the thread of the monitor cannot be started.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let Self { app, public: (listener, router), admin, .. } = self;
+        let Self { app, public: (listener, door), admin, .. } = self;
         let monitor = app.monitor.clone();
         let monitor = thread("monitor", move || monitor.run());
         let tasks = TaskTracker::new();
         let stopping = app.shutdown.clone();
-        let admin = admin.map(|(listener, router)| thread("admin", move || run_admin(listener, router, stopping)));
-        tasks.spawn(listener::serve(listener, router, app.shutdown.clone(), tasks.clone()));
+        let admin = admin.map(|(listener, door)| thread("admin", move || run_admin(listener, door, stopping)));
+        tasks.spawn(listener::serve(listener, door, app.shutdown.clone(), tasks.clone()));
 
         shutdown.await;
         // From here on beats may not reach us any more, which is no news of the bot.
@@ -150,12 +157,12 @@ fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> std::thread::JoinH
 }
 
 /// Serves the admin address, on a runtime of its own: a storm of viewers cannot delay beats there.
-fn run_admin(listener: std::net::TcpListener, router: Router, stopping: CancellationToken) {
+fn run_admin(listener: std::net::TcpListener, door: Door, stopping: CancellationToken) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime can be built").block_on(async {
         let tasks = TaskTracker::new();
         let listener = TcpListener::from_std(listener).expect("the listener does not block");
-        listener::serve(listener, router, stopping, tasks.clone()).await;
+        listener::serve(listener, door, stopping, tasks.clone()).await;
         tasks.close();
         tokio::time::timeout(DRAIN, tasks.wait()).await.ok();
     });
@@ -165,11 +172,16 @@ fn listen(addr: SocketAddr) -> Result<std::net::TcpListener, StartError> {
     listener::listen(addr).map_err(|source| StartError::Listen { addr, source })
 }
 
-/// Every viewer is a descriptor.
-fn raise_descriptor_limit() {
+/// Raises the limit of descriptors as far as it goes, because every viewer is one; returns it.
+fn raise_descriptor_limit() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
+    let before = limit.current;
     limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+    let raised = setrlimit(Resource::Nofile, limit);
+    if let Err(error) = &raised {
         tracing::warn!(%error, "cannot raise the limit of open files");
     }
+    let limit = if raised.is_ok() { limit.maximum } else { before };
+    // No number is no limit; the kernel has one of its own (2²⁰, as it comes).
+    limit.map_or(1 << 20, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }

@@ -26,9 +26,14 @@ fn not_ready(text: String) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], text).into_response()
 }
 
-/// Why the server should get no new viewers.
-fn unready(app: &App) -> Option<&'static str> {
-    app.shutdown.is_cancelled().then_some("the server is stopping")
+/// Why the server should get no new viewers: the causes that there are, each a part of a sentence.
+fn unready(app: &App) -> Option<String> {
+    let causes = [
+        app.shutdown.is_cancelled().then_some("the server is stopping"),
+        app.descriptors.are_short().then_some("no file descriptors are left"),
+    ];
+    let causes: Vec<_> = causes.into_iter().flatten().collect();
+    (!causes.is_empty()).then(|| causes.join("; "))
 }
 
 pub(super) async fn metrics_for_operators(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Refusal> {

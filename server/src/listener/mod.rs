@@ -1,31 +1,27 @@
 //! Sockets: listening, accepting, and one connection's HTTP.
 
+mod connection;
+mod refusal;
+
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::config::Limits;
+use crate::limits::Descriptors;
+use crate::metrics::{Limit, Metrics};
 
 /// How many connections may wait to be accepted. The usual 128 drops handshakes when all viewers
 /// come back at once.
 const BACKLOG: i32 = 4096;
-/// How long a client may take to send the head of a request, from the moment it may begin; idle
-/// connections end by it too. It is not a round number, so that a bot that beats every 10 or 15 s
-/// does not send into a connection that is just being closed.
-const HEAD_TIMEOUT: Duration = Duration::from_millis(12_500);
-/// The longest head of a request: room for a token that lists some thousand guilds.
-const MAX_HEAD_BYTES: usize = 64 * 1024;
-/// How long sent bytes may stay unacknowledged before the peer counts as gone.
-const USER_TIMEOUT: Duration = Duration::from_secs(30);
-/// What the kernel may hold for a slow reader.
-const SEND_BUFFER_BYTES: usize = 32 * 1024;
 /// How long to wait when there are no descriptors left.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -44,23 +40,134 @@ pub(crate) fn listen(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-/// Accepts connections until the server is stopping, each on a task of `tasks`.
-pub(crate) async fn serve(listener: TcpListener, router: Router, stopping: CancellationToken, tasks: TaskTracker) {
-    loop {
-        let accepted = tokio::select! {
-            () = stopping.cancelled() => return,
-            accepted = listener.accept() => accepted,
+/// How the connections to one address are taken.
+#[derive(Debug)]
+pub(crate) struct Door {
+    router: Router,
+    head: Head,
+    metrics: Metrics,
+    descriptors: Arc<Descriptors>,
+    /// The admin address has none: nobody is refused there.
+    crowd: Option<Crowd>,
+}
+
+/// What the head of a request may take.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    bytes: usize,
+    time: Duration,
+}
+
+/// The public, which comes in any number.
+#[derive(Debug)]
+struct Crowd {
+    places: Arc<Semaphore>,
+    refusals: Arc<Semaphore>,
+}
+
+/// The place of one connection of the public. It is given back when this is dropped.
+#[derive(Debug)]
+struct Place {
+    metrics: Metrics,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.metrics.connections.dec();
+    }
+}
+
+impl Door {
+    /// The door of the admin address, which goes on when there are no descriptors left.
+    pub(crate) fn admin(router: Router, limits: &Limits, metrics: Metrics, descriptors: Arc<Descriptors>) -> Self {
+        let head = Head { bytes: limits.max_head_bytes, time: Duration::from_millis(limits.head_timeout_ms) };
+        Self { router, head, metrics, descriptors, crowd: None }
+    }
+
+    /// The door of the public address, with a place for this many connections.
+    pub(crate) fn public(self, places: usize) -> Self {
+        let semaphore = |places| Arc::new(Semaphore::new(places));
+        Self { crowd: Some(Crowd { places: semaphore(places), refusals: semaphore(refusal::AT_ONCE) }), ..self }
+    }
+
+    /// Whether somebody has to wait because the descriptors are not for them.
+    fn is_shut(&self) -> bool {
+        self.crowd.is_some() && self.descriptors.are_short()
+    }
+
+    /// Waits until there are no descriptors left for the public.
+    async fn shutting(&self) {
+        match &self.crowd {
+            Some(_) => self.descriptors.shortage().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What to do when there are no descriptors left; says whether to try again at once.
+    fn run_out(&self, error: &io::Error) -> bool {
+        self.descriptors.note(error);
+        self.crowd.is_none() && self.descriptors.spare()
+    }
+
+    fn enter(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, stopping: &CancellationToken, tasks: &TaskTracker) {
+        // While we waited for this connection, the admin address gave up a descriptor that this
+        // one has taken. It goes back.
+        if self.is_shut() {
+            return;
+        }
+        let place = match &self.crowd {
+            None => None,
+            Some(crowd) => match crowd.places.clone().try_acquire_owned() {
+                Ok(permit) => {
+                    self.metrics.connections.inc();
+                    Some(Place { metrics: self.metrics.clone(), _permit: permit })
+                }
+                Err(_) => {
+                    self.metrics.limit_reached(Limit::Connections);
+                    // Who comes when all of these are taken, too, is cut off without a word.
+                    if let Ok(permit) = crowd.refusals.clone().try_acquire_owned() {
+                        tasks.spawn(refusal::refuse(stream, permit));
+                    }
+                    return;
+                }
+            },
         };
-        match accepted {
-            Ok((stream, _)) => {
-                tasks.spawn(connection(stream, router.clone(), stopping.clone()));
-            }
-            Err(error) if is_of_one_connection(&error) => {}
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept connections; trying again");
+        tasks.spawn(connection::serve(stream, peer, self.clone(), place, stopping.clone()));
+    }
+}
+
+/// Accepts connections until the server is stopping, each on a task of `tasks`.
+pub(crate) async fn serve(listener: TcpListener, door: Door, stopping: CancellationToken, tasks: TaskTracker) {
+    let door = Arc::new(door);
+    let accepting = async {
+        loop {
+            if door.is_shut() && !door.descriptors.recover() {
                 tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            let accepted = tokio::select! {
+                () = door.shutting() => continue,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => door.enter(stream, peer, &stopping, &tasks),
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) if Descriptors::ran_out(&error) => {
+                    if !door.run_out(&error) {
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept connections; trying again");
+                    tokio::time::sleep(PAUSE).await;
+                }
             }
         }
+    };
+    tokio::select! {
+        () = stopping.cancelled() => {}
+        () = accepting => {}
     }
 }
 
@@ -68,36 +175,4 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stopping: Cance
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
-}
-
-async fn connection(stream: TcpStream, router: Router, stopping: CancellationToken) {
-    if let Err(error) = tune(&stream) {
-        tracing::debug!(%error, "the connection was gone before it began");
-        return;
-    }
-    let service = TowerToHyperService::new(router);
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    let result = tokio::select! {
-        result = &mut connection => result,
-        () = stopping.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = result {
-        tracing::debug!(%error, "a connection ended early");
-    }
-}
-
-fn tune(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let socket = SockRef::from(stream);
-    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
-    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(USER_TIMEOUT).with_interval(USER_TIMEOUT / 3))
 }

@@ -11,6 +11,8 @@ mod auth;
 mod bad_input;
 mod beats;
 mod command_line;
+mod descriptors;
+mod limits;
 mod processes;
 mod status;
 mod stream;
