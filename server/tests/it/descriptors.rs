@@ -1,14 +1,16 @@
 //! A table of descriptors that is full: a real process whose limit is lowered while it runs.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use reqwest::Client;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::time::{Instant, sleep, timeout};
 
-use crate::support::command::{Served, printed};
+use crate::support::command::{Served, guildpulse, printed};
 use crate::support::raw::Raw;
 use crate::support::{GUILD, SOON, Viewer, client, metric, shards};
 
@@ -137,4 +139,17 @@ async fn without_descriptors_beats_go_on_and_readyz_says_why_and_all_recovers_by
         said += u64::from(line.contains("no file descriptors are left"));
     }
     assert_eq!((episodes, said), (2, 2), "each episode is told once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_connections_than_there_are_descriptors_are_lowered_and_the_log_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command =
+        guildpulse("serve --listen 127.0.0.1:0 --max-connections 16000000 --max-viewers 16000000", folder.path());
+    let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
+    for setting in ["max_connections", "max_viewers"] {
+        let line = timeout(SOON, log.next_line()).await.expect("it says so").unwrap().unwrap();
+        assert!(line.contains("WARN") && line.contains(&format!("{setting} is lowered from 16000000 to ")), "{line}");
+    }
 }
