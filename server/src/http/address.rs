@@ -9,13 +9,9 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 
 use super::App;
-use crate::limits::{Origin, client};
+use crate::limits::{Address, client};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-
-/// The client's address, to count by.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Address(pub(super) Origin);
 
 impl FromRequestParts<Arc<App>> for Address {
     type Rejection = Infallible;
@@ -23,6 +19,6 @@ impl FromRequestParts<Arc<App>> for Address {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
         let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>().expect("the listener knows the peer");
         let lines = parts.headers.get_all(X_FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
-        Ok(Self(client(peer.ip(), &app.limits.trusted_proxies, lines).into()))
+        Ok(client(peer.ip(), &app.limits.trusted_proxies, lines).into())
     }
 }

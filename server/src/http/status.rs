@@ -12,10 +12,10 @@ use axum::response::{IntoResponse, Response};
 use bytes::BytesMut;
 
 use super::App;
-use super::address::Address;
 use super::caller::Caller;
 use super::problem::Refusal;
 use crate::auth::Permitted;
+use crate::limits::Address;
 use crate::stream::{Ends, StatusStream};
 use crate::wire::{Code, Facts, GuildId, Problem, Shards, Template};
 
@@ -97,12 +97,7 @@ pub(super) async fn shards(State(app): State<Arc<App>>, caller: Caller) -> Resul
 }
 
 /// Opens a stream. `Last-Event-ID` needs no answer: a status is state, and the newest is sent.
-fn stream(
-    app: &App,
-    permitted: Permitted,
-    Address(address): Address,
-    KeepAlive(keep_alive): KeepAlive,
-) -> Result<Response, Refusal> {
+fn stream(app: &App, permitted: Permitted, address: Address, KeepAlive(keep_alive): KeepAlive) -> Result<Response, Refusal> {
     let place = app.viewers.admit(permitted.holder(), address)?;
     let ends = Ends { token: permitted.until(), shutdown: app.shutdown.clone(), drain: app.drain };
     let subscription = app.monitor.subscribe(permitted.into_guilds());

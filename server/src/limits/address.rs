@@ -7,9 +7,9 @@ use crate::config::Proxy;
 /// Where a request comes from, to count by: an IPv4 address, or the /64 of an IPv6 address, all of
 /// which one household or one machine has to itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Origin(IpAddr);
+pub struct Address(IpAddr);
 
-impl From<IpAddr> for Origin {
+impl From<IpAddr> for Address {
     fn from(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
@@ -101,11 +101,11 @@ mod tests {
 
     #[test]
     fn an_ipv6_address_counts_by_its_64_and_an_ipv4_address_by_itself() {
-        let origin = |text: &str| Origin::from(text.parse::<IpAddr>().unwrap());
-        assert_eq!(origin("2001:db8:1:2::1"), origin("2001:db8:1:2:ffff::9"));
-        assert_ne!(origin("2001:db8:1:2::1"), origin("2001:db8:1:3::1"));
-        assert_eq!(origin("::ffff:198.51.100.7"), origin("198.51.100.7"));
-        assert_ne!(origin("198.51.100.7"), origin("198.51.100.8"));
+        let address = |text: &str| Address::from(text.parse::<IpAddr>().unwrap());
+        assert_eq!(address("2001:db8:1:2::1"), address("2001:db8:1:2:ffff::9"));
+        assert_ne!(address("2001:db8:1:2::1"), address("2001:db8:1:3::1"));
+        assert_eq!(address("::ffff:198.51.100.7"), address("198.51.100.7"));
+        assert_ne!(address("198.51.100.7"), address("198.51.100.8"));
     }
 
     /// Lines of addresses, some of them proxies, with anything in between.

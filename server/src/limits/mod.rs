@@ -7,7 +7,7 @@ mod capacity;
 mod descriptors;
 mod viewers;
 
-pub use address::{Origin, client};
+pub use address::{Address, client};
 pub use capacity::Capacity;
 pub use descriptors::{Descriptors, RESERVE};
 pub use viewers::{Place, Viewers};

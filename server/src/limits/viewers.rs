@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Origin;
+use super::Address;
 use crate::auth::Holder;
 use crate::config::Limits;
 use crate::metrics::{Limit, Metrics};
@@ -25,7 +25,7 @@ pub struct Viewers {
 struct Open {
     all: usize,
     principals: HashMap<Holder, usize>,
-    addresses: HashMap<Origin, usize>,
+    addresses: HashMap<Address, usize>,
 }
 
 /// The place of one open stream. It is given back when this is dropped.
@@ -33,7 +33,7 @@ struct Open {
 pub struct Place {
     viewers: Arc<Viewers>,
     principal: Option<Holder>,
-    address: Option<Origin>,
+    address: Option<Address>,
 }
 
 impl Viewers {
@@ -54,7 +54,7 @@ impl Viewers {
     ///
     /// `too_many_viewers` when the server is full, `too_many_streams` when the principal or the
     /// address has its share.
-    pub fn admit(self: &Arc<Self>, principal: &Holder, address: Origin) -> Result<Place, Problem> {
+    pub fn admit(self: &Arc<Self>, principal: &Holder, address: Address) -> Result<Place, Problem> {
         let place = self.take(principal, address);
         place.map_err(|(limit, problem)| {
             self.metrics.limit_reached(limit);
@@ -62,7 +62,7 @@ impl Viewers {
         })
     }
 
-    fn take(self: &Arc<Self>, principal: &Holder, address: Origin) -> Result<Place, (Limit, Problem)> {
+    fn take(self: &Arc<Self>, principal: &Holder, address: Address) -> Result<Place, (Limit, Problem)> {
         let mut open = self.lock();
         if open.all >= self.most {
             let detail = "the server has as many streams open as it can carry";
@@ -133,7 +133,7 @@ mod tests {
         Holder::Viewer(Some(name.into()))
     }
 
-    fn at(host: u8) -> Origin {
+    fn at(host: u8) -> Address {
         IpAddr::from([198, 51, 100, host]).into()
     }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, interval, sleep, timeout};
 
+use crate::support::command::{guildpulse, output};
 use crate::support::raw::Raw;
 use crate::support::{BOT_TOKEN, GUILD, SOON, Scene, Viewer, in_an_hour, shards, token};
 
@@ -59,6 +60,29 @@ async fn rest(raw: &mut Raw) -> String {
     let mut read = Vec::new();
     timeout(SOON + SOON, raw.0.read_to_end(&mut read)).await.expect("the connection ends").unwrap();
     String::from_utf8(read).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_is_set_by_flag_environment_or_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file =
+        "max_viewers = 5\nmax_viewers_per_principal = 5\nhead_timeout_ms = 5000\ntrusted_proxies = [\"10.0.0.0/8\"]\n";
+    std::fs::write(folder.path().join("guildpulse.toml"), file).unwrap();
+    let shown = async |arguments: &str| {
+        let mut command = guildpulse(&format!("config --config guildpulse.toml {arguments}"), folder.path());
+        command.env("GUILDPULSE_MAX_VIEWERS", "6").env("GUILDPULSE_MAX_VIEWERS_PER_PRINCIPAL", "6");
+        String::from_utf8(output(command).await.stdout).unwrap()
+    };
+    let by_flag = shown("--max-viewers 7 --trusted-proxy 10.0.0.2,::1 --trusted-proxy 10.0.0.3").await;
+    for line in [
+        "max_viewers = 7",
+        "max_viewers_per_principal = 6",
+        "head_timeout_ms = 5000",
+        r#"trusted_proxies = ["10.0.0.2/32", "::1/128", "10.0.0.3/32"]"#,
+    ] {
+        assert!(by_flag.lines().any(|shown| shown == line), "{line}: {by_flag}");
+    }
+    assert!(shown("").await.contains(r#"trusted_proxies = ["10.0.0.0/8"]"#));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -248,6 +272,20 @@ async fn overlong_heads_are_431_and_counted_and_hold_nobody_up() {
     }
     assert_eq!(scene.reached("head").await, 200);
     assert_eq!(scene.get("/healthz").send().await.unwrap().status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_to_an_overlong_head_is_not_lost_to_a_reset() {
+    let scene = Scene::with(|config| config.limits.max_head_bytes = 8192).await;
+    let request = format!("GET /healthz HTTP/1.1\r\nX-Large: {}", "x".repeat(60_000));
+    let mut raw = Raw::send(scene.addr, &request).await;
+    assert!(rest(&mut raw).await.starts_with("HTTP/1.1 431 "));
+    // It is not done with its head. On a connection that was reset, a second write fails.
+    for _ in 0..10 {
+        raw.0.write_all(&[b'x'; 1000]).await.expect("the server still reads");
+        sleep(Duration::from_millis(10)).await;
+    }
+    raw.0.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
