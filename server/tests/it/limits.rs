@@ -214,6 +214,22 @@ async fn one_connection_too_many_is_told_so_whatever_it_sends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn only_so_many_are_refused_at_once_and_the_others_are_cut() {
+    let scene = Scene::with(|config| config.limits.max_connections = Some(1)).await;
+    let _viewer = scene.watch(GUILD).await;
+    // They ask nothing, so that each refusal waits for them for as long as it will.
+    let opened = join_all((0..100).map(|_| Raw::send(scene.addr, ""))).await;
+    let ended = join_all(opened.into_iter().map(async |mut raw| {
+        assert_eq!(rest(&mut raw).await, "");
+        Instant::now()
+    }));
+    let mut ended = ended.await;
+    ended.sort();
+    assert!(ended[99] - ended[0] > Duration::from_millis(500), "all of them were waited for");
+    assert_eq!(scene.reached("connections").await, 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_full_server_still_takes_beats_on_its_admin_address() {
     let scene = Scene::with(|config| config.limits.max_connections = Some(1)).await;
     let mut viewer = scene.watch(GUILD).await;
