@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use axum::Router;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +17,8 @@ use crate::auth::{Authenticator, OriginPolicy, SecretsError};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{self, App};
-use crate::listener;
+use crate::limits::{self, Capacity, Descriptors, Viewers};
+use crate::listener::{self, Door};
 use crate::metrics::Metrics;
 use crate::monitor::Monitor;
 use crate::store::{Fault, Opened, Settings, Store, Writer};
@@ -86,8 +86,8 @@ impl Reloader {
 #[derive(Debug)]
 pub struct Server {
     app: Arc<App>,
-    public: (TcpListener, Router),
-    admin: Option<(std::net::TcpListener, Router)>,
+    public: (TcpListener, Door),
+    admin: Option<(std::net::TcpListener, Door)>,
     writer: Writer,
     made: Vec<String>,
     config: Arc<Config>,
@@ -104,9 +104,12 @@ impl Server {
         let listener = TcpListener::from_std(listen(config.listen)?).map_err(source)?;
         let admin_listener = config.admin_listen.map(listen).transpose()?;
         let (auth, made) = Authenticator::open(&config)?;
-        raise_descriptor_limit();
+        let (capacity, lowered) = Capacity::of(&config.limits, raise_descriptor_limit());
+        lowered.iter().for_each(|lowered| tracing::warn!("{lowered}"));
 
         let (clock, metrics) = (Clock::start(), Metrics::default());
+        let reserve = if admin_listener.is_some() { limits::RESERVE } else { 0 };
+        let descriptors = Arc::new(Descriptors::keep(reserve, metrics.clone()));
         let retention = Duration::from_secs(u64::from(config.retention_days) * 24 * 60 * 60);
         let settings = Settings { folder: config.data.clone(), retention, clock, metrics: metrics.clone() };
         let Opened { store, writer, boot, stored } =
@@ -117,12 +120,16 @@ impl Server {
             store,
             auth,
             origins: OriginPolicy::new(&config),
-            metrics,
+            viewers: Arc::new(Viewers::new(capacity.viewers, &config.limits, metrics.clone())),
+            descriptors: descriptors.clone(),
+            limits: config.limits.clone(),
+            metrics: metrics.clone(),
             shutdown: CancellationToken::new(),
             drain: Duration::from_secs(u64::from(config.drain_seconds)),
         });
-        let public = (listener, http::public(app.clone(), &config));
-        let admin = admin_listener.map(|listener| (listener, http::admin(app.clone())));
+        let door = |router| Door::admin(router, &config.limits, metrics.clone(), descriptors.clone());
+        let public = (listener, door(http::public(app.clone(), &config)).public(capacity.connections));
+        let admin = admin_listener.map(|listener| (listener, door(http::admin(app.clone()))));
         Ok(Self { app, public, admin, writer, made, config: Arc::new(config) })
     }
 
@@ -160,7 +167,7 @@ impl Server {
     ///
     /// When the thread of the monitor cannot be started.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let Self { app, public: (listener, router), admin, writer, config, .. } = self;
+        let Self { app, public: (listener, door), admin, writer, config, .. } = self;
         let monitor = app.monitor.clone();
         let monitor = thread("monitor", move || monitor.run());
         let writer = thread("store", move || writer.run());
@@ -169,8 +176,8 @@ impl Server {
         let tasks = TaskTracker::new();
         let ended = CancellationToken::new();
         let admin_ended = ended.clone();
-        let admin = admin.map(|(listener, router)| thread("admin", move || run_admin(listener, router, admin_ended)));
-        tasks.spawn(listener::serve(listener, router, app.shutdown.clone(), tasks.clone()));
+        let admin = admin.map(|(listener, door)| thread("admin", move || run_admin(listener, door, admin_ended)));
+        tasks.spawn(listener::serve(listener, door, app.shutdown.clone(), tasks.clone()));
 
         shutdown.await;
         // From here on beats may not reach us any more, which is no news of the bot.
@@ -213,12 +220,12 @@ fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
 }
 
 /// Serves the admin address, on a runtime of its own: a storm of viewers cannot delay beats there.
-fn run_admin(listener: std::net::TcpListener, router: Router, ended: CancellationToken) {
+fn run_admin(listener: std::net::TcpListener, door: Door, ended: CancellationToken) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime can be built").block_on(async {
         let tasks = TaskTracker::new();
         let listener = TcpListener::from_std(listener).expect("the listener does not block");
-        listener::serve(listener, router, ended, tasks.clone()).await;
+        listener::serve(listener, door, ended, tasks.clone()).await;
         tasks.close();
         tokio::time::timeout(ADMIN_DRAIN, tasks.wait()).await.ok();
     });
@@ -228,11 +235,16 @@ fn listen(addr: SocketAddr) -> Result<std::net::TcpListener, StartError> {
     listener::listen(addr).map_err(|source| StartError::Listen { addr, source })
 }
 
-/// Every viewer is a descriptor.
-fn raise_descriptor_limit() {
+/// Raises the limit of descriptors as far as it goes, because every viewer is one; returns it.
+fn raise_descriptor_limit() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
+    let before = limit.current;
     limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+    let raised = setrlimit(Resource::Nofile, limit);
+    if let Err(error) = &raised {
         tracing::warn!(%error, "cannot raise the limit of open files");
     }
+    let limit = if raised.is_ok() { limit.maximum } else { before };
+    // No number is no limit; the kernel has one of its own (2²⁰, as it comes).
+    limit.map_or(1 << 20, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }

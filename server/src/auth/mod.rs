@@ -52,15 +52,31 @@ pub enum Principal {
     },
 }
 
+/// Whose a permission is, to count by: the kind of principal and its `sub`. All operators without
+/// a `sub` are one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Holder {
+    /// A viewer.
+    Viewer(Arc<str>),
+    /// An operator.
+    Operator(Option<Arc<str>>),
+}
+
 /// Guilds that a principal may see. There is no other way to make one but to ask, so that no
 /// status leaves without a permission.
 #[derive(Debug, Clone)]
 pub struct Permitted {
     guilds: Vec<GuildId>,
     until: UnixMillis,
+    holder: Holder,
 }
 
 impl Permitted {
+    /// Whose the permission is.
+    pub fn holder(&self) -> &Holder {
+        &self.holder
+    }
+
     /// The guilds.
     pub fn guilds(&self) -> &[GuildId] {
         &self.guilds
@@ -78,31 +94,25 @@ impl Permitted {
 }
 
 impl Principal {
-    /// Whom the token was made for (`sub`), if it says so. A bot's does not.
-    pub fn subject(&self) -> Option<&Arc<str>> {
-        match self {
-            Self::Bot => None,
-            Self::Viewer { subject, .. } => Some(subject),
-            Self::Operator { subject, .. } => subject.as_ref(),
-        }
-    }
-
     /// Asks to see the guilds.
     ///
     /// # Errors
     ///
     /// `guild_not_allowed`, naming the first guild that the token does not list.
     pub fn may_watch(&self, guilds: Vec<GuildId>) -> Result<Permitted, Problem> {
-        let (until, foreign) = match self {
-            Self::Operator { until, .. } => (*until, None),
-            Self::Viewer { guilds: allowed, until, .. } => (*until, guilds.iter().find(|guild| !allowed.contains(**guild))),
+        let (until, holder, foreign) = match self {
+            Self::Operator { until, subject } => (*until, Holder::Operator(subject.clone()), None),
+            Self::Viewer { guilds: allowed, until, subject } => {
+                let foreign = guilds.iter().find(|guild| !allowed.contains(**guild));
+                (*until, Holder::Viewer(subject.clone()), foreign)
+            }
             Self::Bot => {
                 return Err(Problem::new(Code::GuildNotAllowed, "a bot's token may only beat; ask with a viewer's token"));
             }
         };
         match foreign {
             Some(guild) => Err(Problem::new(Code::GuildNotAllowed, format!("the token does not list guild {guild}"))),
-            None => Ok(Permitted { guilds, until }),
+            None => Ok(Permitted { guilds, until, holder }),
         }
     }
 

@@ -3,6 +3,7 @@
 //! This is the only module that reads the environment.
 
 mod keys;
+mod limits;
 mod origin;
 mod secret;
 
@@ -14,6 +15,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 pub use keys::{InvalidAlgorithm, JwtAlgorithm, KeySettings};
+pub use limits::{InvalidProxy, Limits, Proxy};
 pub use origin::{InvalidOrigin, Origin};
 pub use secret::Secret;
 
@@ -55,6 +57,9 @@ pub struct Config {
     /// Whose tokens count.
     #[serde(flatten)]
     pub keys: KeySettings,
+    /// What the server takes on at most.
+    #[serde(flatten)]
+    pub limits: Limits,
 }
 
 impl Default for Config {
@@ -70,6 +75,7 @@ impl Default for Config {
             jwt_secret: None,
             bot_token: None,
             keys: KeySettings::default(),
+            limits: Limits::default(),
         }
     }
 }
@@ -97,6 +103,8 @@ pub struct Flags {
     drain_seconds: Option<Setting<u32>>,
     #[command(flatten)]
     data: DataFlags,
+    #[command(flatten)]
+    limits: limits::LimitFlags,
 }
 
 /// What every command needs that makes or checks tokens: data folder, settings file and keys.
@@ -144,6 +152,15 @@ struct File {
     jwt_issuer: Option<String>,
     jwt_audience: Option<String>,
     jwt_previous_secret: Option<Secret>,
+    max_viewers: Option<usize>,
+    max_viewers_per_principal: Option<usize>,
+    max_viewers_per_address: Option<usize>,
+    max_connections: Option<usize>,
+    max_body_bytes: Option<usize>,
+    max_head_bytes: Option<usize>,
+    head_timeout_ms: Option<u64>,
+    body_timeout_ms: Option<u64>,
+    trusted_proxies: Option<Vec<Proxy>>,
 }
 
 /// The settings cannot be used. One line that says which and why.
@@ -177,18 +194,6 @@ pub enum ConfigError {
         /// How long it has to be.
         least: usize,
     },
-    /// A number is beyond its bounds.
-    #[error("{name} is {value}; it has to be from {least} to {most}")]
-    OutOfRange {
-        /// The setting.
-        name: &'static str,
-        /// What it is.
-        value: u32,
-        /// Its bounds.
-        least: u32,
-        /// Its bounds.
-        most: u32,
-    },
     /// Public keys, and nothing to use them for.
     #[error("jwt_keys is not for HS256: set jwt_algorithm to EdDSA, RS256 or ES256, or remove jwt_keys")]
     KeysForHs256,
@@ -209,6 +214,18 @@ pub enum ConfigError {
     /// An environment variable is not text.
     #[error("the environment variable {0} is not valid UTF-8")]
     NotText(&'static str),
+    /// A number is too small or too large to work with.
+    #[error("{name} is {value}; it has to be {least} to {most}")]
+    OutOfRange {
+        /// The setting.
+        name: &'static str,
+        /// What it was set to.
+        value: u64,
+        /// The smallest that works.
+        least: u64,
+        /// The largest that works.
+        most: u64,
+    },
 }
 
 impl Config {
@@ -227,6 +244,7 @@ impl Config {
         let origins = Some(origins).filter(|origins| !origins.is_empty());
         let keys = flags.data.keys.over(&mut file)?;
         let default = Self::default();
+        let limits = Limits::load(flags.limits, &file);
         let config = Self {
             listen: set(flags.listen).or(file.listen).unwrap_or(default.listen),
             admin_listen: set(flags.admin_listen).or(file.admin_listen),
@@ -238,8 +256,10 @@ impl Config {
             jwt_secret: environment("GUILDPULSE_JWT_SECRET")?.map(Secret::new).or(file.jwt_secret),
             bot_token: environment("GUILDPULSE_BOT_TOKEN")?.map(Secret::new).or(file.bot_token),
             keys,
+            limits,
         };
         config.check()?;
+        config.limits.check()?;
         Ok(config)
     }
 
@@ -257,7 +277,7 @@ impl Config {
             }
         }
         for (name, value, least, most) in
-            [("retention_days", self.retention_days, 1, 36_500), ("drain_seconds", self.drain_seconds, 0, 600)]
+            [("retention_days", self.retention_days.into(), 1, 36_500), ("drain_seconds", self.drain_seconds.into(), 0, 600)]
         {
             if !(least..=most).contains(&value) {
                 return Err(ConfigError::OutOfRange { name, value, least, most });

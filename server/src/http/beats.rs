@@ -54,7 +54,7 @@ async fn read<T>(
     parse: fn(&[u8]) -> Result<T, Invalid>,
 ) -> Result<T, Refusal> {
     let read = async {
-        let bytes = body::read(headers, body).await?;
+        let bytes = body::read(app, headers, body).await?;
         let value =
             parse(&bytes).map_err(|Invalid { pointer, detail }| Problem::new(Code::InvalidHeartbeat, detail).at(pointer))?;
         caller.may_beat()?;

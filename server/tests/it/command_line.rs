@@ -5,6 +5,9 @@ use serde_json::Value;
 use crate::support::command::{Served, ended, guildpulse, output, printed, refusal, send};
 use crate::support::{GUILD, SOON, Scene, Viewer, client};
 
+/// The limits that `guildpulse config` shows when nobody has set any.
+const LIMITS: &str = "max_body_bytes = 2097152\nmax_head_bytes = 65536\nhead_timeout_ms = 12500\nbody_timeout_ms = 10000\ntrusted_proxies = []\n";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_usage_and_bad_settings_are_one_clear_line_exit_2_and_nothing_touched() {
     let folder = tempfile::tempdir().unwrap();
@@ -27,6 +30,8 @@ async fn bad_usage_and_bad_settings_are_one_clear_line_exit_2_and_nothing_touche
         ("serve --jwt-keys wrong.toml", &["jwt_keys", "HS256", "jwt_algorithm"]),
         ("serve --jwt-algorithm RS256 --jwt-keys missing.pem --listen 127.0.0.1:0", &["missing.pem"]),
         ("serve --cors-origins *", &["--cors-origins", "origin"]),
+        ("serve --max-viewers 0", &["max_viewers", "it has to be 1 to"]),
+        ("serve --trusted-proxy 10.0.0.1,elsewhere", &["--trusted-proxy", "elsewhere", "10.0.0.0/8"]),
         (&format!("serve --listen {taken}"), &["cannot listen on", &taken.to_string()]),
         (&format!("serve --listen 127.0.0.1:0 --admin-listen {taken}"), &["cannot listen on", &taken.to_string()]),
         ("serve --listen 127.0.0.1:0 --data unknown.toml/data", &["unknown.toml/data"]),
@@ -88,12 +93,14 @@ async fn an_empty_variable_counts_as_not_set() {
         "JWT_ISSUER",
         "JWT_AUDIENCE",
         "JWT_PREVIOUS_SECRET",
+        "MAX_VIEWERS",
+        "TRUSTED_PROXIES",
     ] {
         command.env(format!("GUILDPULSE_{name}"), "");
     }
     let output = output(command).await;
     let expected = "listen = \"127.0.0.1:3001\"\ndata = \"./guildpulse-data\"\nretention_days = 100\ndrain_seconds = 5\ncors_origins = []\njwt_algorithm = \"HS256\"\n";
-    assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{expected}{LIMITS}"), "{output:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,7 +113,7 @@ async fn flags_win_over_the_environment_and_that_over_the_file() {
     command.env("GUILDPULSE_LISTEN", "127.0.0.1:4").env("GUILDPULSE_ADMIN_LISTEN", "127.0.0.1:5");
     let said = String::from_utf8(output(command).await.stdout).unwrap();
     let expected = "listen = \"127.0.0.1:3\"\nadmin_listen = \"127.0.0.1:5\"\ndata = \"from-file\"\nretention_days = 100\ndrain_seconds = 5\ncors_origins = []\nbot_token = \"hidden\"\njwt_algorithm = \"HS256\"\n";
-    assert_eq!(said, expected);
+    assert_eq!(said, format!("{expected}{LIMITS}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

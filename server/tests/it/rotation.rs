@@ -213,7 +213,7 @@ async fn a_hangup_with_nobody_left_to_read_the_log_is_no_end() {
     let [first, second] = ED25519;
     fs::write(folder.path().join("key.pem"), first.public).unwrap();
     let arguments = "--listen 127.0.0.1:0 --jwt-algorithm EdDSA --jwt-keys key.pem";
-    let Served { process, url, log } = Served::with(arguments, folder.path()).await;
+    let Served { process, url, log, .. } = Served::with(arguments, folder.path()).await;
     let mut viewer = watch(&url, &first.token()).await;
     drop(log);
     fs::write(folder.path().join("key.pem"), second.public).unwrap();

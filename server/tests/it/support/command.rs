@@ -58,6 +58,8 @@ pub(crate) async fn printed(arguments: &str, folder: &Path) -> String {
 pub(crate) struct Served {
     pub process: Child,
     pub url: String,
+    /// The URL of the admin address; empty if there is none.
+    pub admin: String,
     pub log: Lines<BufReader<ChildStderr>>,
 }
 
@@ -71,10 +73,11 @@ impl Served {
         let mut command = guildpulse(&format!("serve --data data {arguments}"), folder);
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(process.stderr.take().unwrap()).lines();
-        let mut served = Self { process, url: String::new(), log };
+        let mut served = Self { process, url: String::new(), admin: String::new(), log };
         let line = served.logged("listening on ").await;
-        let (_, rest) = line.split_once("listening on ").unwrap();
-        served.url = rest.split_whitespace().next().unwrap().to_owned();
+        let word = |before| Some(line.split_once(before)?.1.split_whitespace().next()?.to_owned());
+        served.url = word("listening on ").unwrap();
+        served.admin = word("admin=").map_or_else(String::new, |addr| format!("http://{addr}"));
         served
     }
 

@@ -132,6 +132,17 @@ impl Scene {
         answer
     }
 
+    /// A number of the metrics, such as `guildpulse_viewers`.
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
+        let metrics = self.http.get(format!("http://{}/metrics", self.admin)).send().await.unwrap().text().await.unwrap();
+        metric(&metrics, name)
+    }
+
+    /// How often a limit was reached.
+    pub(crate) async fn reached(&self, limit: &str) -> u64 {
+        self.metric(&format!("guildpulse_limits_reached_total{{limit=\"{limit}\"}}")).await
+    }
+
     /// A viewer of the guild.
     pub(crate) async fn watch(&self, guild: &str) -> Viewer {
         Viewer::open(&self.url(&format!("/api/v1/guilds/{guild}/status/stream")), &self.operator()).await
@@ -161,6 +172,12 @@ pub(crate) fn config(data: &TempDir) -> Config {
         bot_token: Some(Secret::new(BOT_TOKEN)),
         ..Config::default()
     }
+}
+
+/// A number of the metrics.
+pub(crate) fn metric(metrics: &str, name: &str) -> u64 {
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.unwrap_or_else(|| panic!("no {name} in {metrics}")).parse().unwrap()
 }
 
 /// Status and JSON of an answer.
