@@ -25,8 +25,8 @@ use crate::store::{Fault, Opened, Settings, Store, Writer};
 
 /// How long the admin address has to finish what it is at, when everything else has ended.
 const ADMIN_DRAIN: Duration = Duration::from_millis(500);
-/// How long a stop waits for the store before it goes on to the streams.
-const FLUSH: Duration = Duration::from_millis(500);
+/// How long a stop waits for the disk, before it goes on to the streams and again at the end.
+const FLUSH: Duration = Duration::from_secs(1);
 
 /// The server cannot start. One line that says why.
 #[derive(Debug, thiserror::Error)]
@@ -195,7 +195,19 @@ impl Server {
         let join = |thread: JoinHandle<()>| thread.join().expect("a panic in a thread of the server ends the process");
         [Some(monitor), admin].into_iter().flatten().for_each(join);
         app.store.stop();
-        [writer, check].into_iter().for_each(join);
+        let disk = [writer, check];
+        if tokio::time::timeout(FLUSH, until(|| disk.iter().all(JoinHandle::is_finished))).await.is_ok() {
+            disk.into_iter().for_each(join);
+        } else {
+            tracing::warn!("the disk does not answer; what it has not taken by now is lost");
+        }
+    }
+}
+
+/// Waits until it is so.
+async fn until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
