@@ -172,9 +172,20 @@ pub(super) fn copy(folder: &Path, to: &Path) -> Result<(), Fault> {
 
 /// Looks through a whole database for damage. `started` is given what stops it.
 pub(super) fn check(folder: &Path, started: impl FnOnce(rusqlite::InterruptHandle)) -> Result<(), Fault> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path(folder), flags)?;
+    let connection = look(&path(folder))?;
     started(connection.get_interrupt_handle());
+    find_damage(&connection)
+}
+
+/// Opens the database in a way that changes neither the file nor the log beside it.
+fn look(path: &Path) -> Result<Connection, Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    Ok(connection)
+}
+
+fn find_damage(connection: &Connection) -> Result<(), Fault> {
     let said: String = connection.query_row("PRAGMA quick_check(1)", (), |row| row.get(0))?;
     if said == "ok" { Ok(()) } else { Err(Fault::Corrupt(said)) }
 }
@@ -191,6 +202,7 @@ fn read(connection: &Connection) -> Result<(State, u64), Fault> {
 fn connect(path: &Path) -> Result<Connection, Fault> {
     // Made here, because SQLite would let others read it.
     OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+    refuse_newer(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(PATIENCE)?;
@@ -208,13 +220,20 @@ fn connect(path: &Path) -> Result<Connection, Fault> {
     Ok(connection)
 }
 
-fn migrate(connection: &mut Connection) -> Result<(), Fault> {
+/// Fails if a newer version has written the file, before anything is written into it: the other
+/// pragmas do, and so does closing what could be written.
+fn refuse_newer(path: &Path) -> Result<(), Fault> {
     let known = u32::try_from(MIGRATIONS.len()).expect("there are a few");
-    let version = |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0));
+    let found = version(&look(path)?)?;
+    if found > known { Err(Fault::Newer { found, known }) } else { Ok(()) }
+}
+
+fn version(connection: &Connection) -> Result<u32, Fault> {
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), Fault> {
     let found = version(connection)?;
-    if found > known {
-        return Err(Fault::Newer { found, known });
-    }
     for (step, sql) in (1..).zip(MIGRATIONS).skip(usize::try_from(found).expect("a version fits")) {
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         tx.execute_batch(sql)?;
