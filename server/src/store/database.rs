@@ -22,6 +22,8 @@ const LOCK: &str = "guildpulse.lock";
 const PATIENCE: Duration = Duration::from_millis(250);
 /// Each step brings the tables from one version to the next; `PRAGMA user_version` counts them.
 const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+/// A file that is shorter than this has lost what SQLite writes first.
+const LEAST_BYTES: u64 = 512;
 /// How many rows of the log one write removes, so that none takes long.
 const PRUNED_ROWS: i64 = 2000;
 
@@ -44,6 +46,8 @@ pub(super) struct Database {
     path: PathBuf,
     /// The file that was opened: device and inode.
     identity: (u64, u64),
+    /// How long it was when it was last looked at.
+    length: u64,
     /// The lock of the folder, held until this is dropped.
     _lock: File,
 }
@@ -62,7 +66,7 @@ impl Database {
             result => result?,
         };
         let identity = identity(&path)?;
-        Ok(Self { connection, path, identity, _lock: lock })
+        Ok(Self { connection, path, identity, length: 0, _lock: lock })
     }
 
     /// Gives the file another name and begins a new one. What was in it is lost to this server, but
@@ -141,6 +145,24 @@ impl Database {
     pub(super) fn is_there(&self) -> Result<(), Fault> {
         let here = identity(&self.path).is_ok_and(|identity| identity == self.identity);
         if here { Ok(()) } else { Err(Fault::Gone) }
+    }
+
+    /// Fails if what others find in the file is not what was written into it: somebody has cut it or
+    /// its log short, which SQLite does not notice as long as it remembers the pages. `alive` is
+    /// what [`keep_run`](Self::keep_run) wrote last.
+    pub(super) fn is_whole(&mut self, run: Run, alive: UnixMillis) -> Result<(), Fault> {
+        let length = fs::metadata(&self.path)?.len();
+        if length < LEAST_BYTES {
+            return Err(Fault::Corrupt(format!("only {length} bytes are left of the file")));
+        }
+        let connection = look(&self.path)?;
+        let sql = "SELECT alive_ms FROM run WHERE boot = ?";
+        let found: i64 = connection.query_row(sql, [run.boot], |row| row.get(0))?;
+        if found != alive.0 {
+            return Err(Fault::Corrupt("it does not hold what was written last".into()));
+        }
+        // It becomes shorter by our own removal of old lines, too, which does not happen often.
+        if length < std::mem::replace(&mut self.length, length) { find_damage(&connection) } else { Ok(()) }
     }
 }
 
