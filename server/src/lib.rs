@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod http;
 pub mod hub;
+pub mod limits;
 mod listener;
 pub mod liveness;
 pub mod metrics;

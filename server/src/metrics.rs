@@ -8,6 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use serde::Serialize;
 
 use crate::wire::sse::GoodbyeReason;
 use crate::wire::{Code, word};
@@ -33,6 +34,47 @@ pub struct Metrics {
     pub transitions_logged: Counter,
     /// Lines of the transition log that were dropped because they could not be written in time.
     pub transitions_lost: Counter,
+    /// Connections to the public address that are open now.
+    pub connections: Gauge,
+    limits_reached: Family<Label, Counter>,
+}
+
+/// A limit that can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// `max_viewers`.
+    Viewers,
+    /// `max_viewers_per_principal`.
+    Principal,
+    /// `max_viewers_per_address`.
+    Address,
+    /// `max_connections`.
+    Connections,
+    /// The descriptors of the process or of the machine.
+    Descriptors,
+    /// `max_body_bytes`.
+    Body,
+    /// `body_timeout_ms`.
+    BodyTime,
+    /// `max_head_bytes`.
+    Head,
+    /// `head_timeout_ms`.
+    HeadTime,
+}
+
+impl Limit {
+    const ALL: [Self; 9] = [
+        Self::Viewers,
+        Self::Principal,
+        Self::Address,
+        Self::Connections,
+        Self::Descriptors,
+        Self::Body,
+        Self::BodyTime,
+        Self::Head,
+        Self::HeadTime,
+    ];
 }
 
 /// One label and its value.
@@ -41,6 +83,15 @@ impl Metrics {
     /// Counts a beat or a goodbye that was refused.
     pub fn reject_beat(&self, code: Code) {
         self.beats_rejected.get_or_create(&[("code", word(code))]).inc();
+    }
+
+    /// Counts that a limit was reached.
+    pub fn limit_reached(&self, limit: Limit) {
+        self.reached(limit).inc();
+    }
+
+    fn reached(&self, limit: Limit) -> Counter {
+        self.limits_reached.get_or_create_owned(&[("limit", word(limit))])
     }
 
     /// All metrics as text (`text/plain; version=0.0.4` compatible OpenMetrics).
@@ -57,6 +108,12 @@ impl Metrics {
         registry.register("store_writable", "Whether the store can be written", self.store_writable.clone());
         registry.register("transitions_logged", "Lines of the log that were written", self.transitions_logged.clone());
         registry.register("transitions_lost", "Lines of the log that were dropped unwritten", self.transitions_lost.clone());
+        registry.register("connections", "Connections to the public address that are open now", self.connections.clone());
+        let help = "Times that a limit was reached: a stream, a connection or a request that was refused or cut, \
+                    or an episode without descriptors. Idle connections that are closed count for none";
+        // Each stands there from the start, so that a first one is seen as an increase.
+        Limit::ALL.into_iter().for_each(|limit| drop(self.reached(limit)));
+        registry.register("limits_reached", help, self.limits_reached.clone());
         let mut text = String::new();
         encode(&mut text, &registry).expect("memory takes every write");
         text

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::clock::Clock;
 use crate::hub::{Hub, Mailbox, ViewerId};
-use crate::liveness::{Applied, Input, Liveness, Monotonic, Now, Stored, Transition};
+use crate::liveness::{Applied, Input, Liveness, Monotonic, Now, Stored, TooManyShards, Transition};
 use crate::metrics::Metrics;
 use crate::store::{Changes, Record, Store};
 use crate::wire::{Beat, Facts, Goodbye, GuildId, ShardDetail, ShardKey, Template, sse};
@@ -69,13 +69,19 @@ impl Monitor {
     }
 
     /// Takes in a beat; returns how many shards it counted for.
-    pub fn beat(&self, beat: &Beat) -> usize {
-        self.apply(Input::Beat(beat))
+    ///
+    /// # Errors
+    ///
+    /// When it would be more shards than there may be; then nothing has changed.
+    pub fn beat(&self, beat: &Beat) -> Result<usize, TooManyShards> {
+        let core = self.lock();
+        core.liveness.has_room_for(beat)?;
+        Ok(self.apply(core, Input::Beat(beat)))
     }
 
     /// Takes in a goodbye; returns from how many shards the process was taken.
     pub fn goodbye(&self, goodbye: &Goodbye) -> usize {
-        self.apply(Input::Goodbye(goodbye))
+        self.apply(self.lock(), Input::Goodbye(goodbye))
     }
 
     /// What is said of the guild now.
@@ -164,8 +170,7 @@ impl Monitor {
         }
     }
 
-    fn apply(&self, input: Input<'_>) -> usize {
-        let mut core = self.lock();
+    fn apply(&self, mut core: MutexGuard<'_, Core>, input: Input<'_>) -> usize {
         // Receipt is read under the lock, so that no deadline passes between the two.
         let now = self.clock.now();
         let applied = core.liveness.apply(input, now);

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use axum::Router;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -18,15 +17,16 @@ use crate::auth::{Authenticator, OriginPolicy, SecretsError};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{self, App};
-use crate::listener;
+use crate::limits::{self, Capacity, Descriptors, Viewers};
+use crate::listener::{self, Door};
 use crate::metrics::Metrics;
 use crate::monitor::Monitor;
 use crate::store::{Fault, Opened, Settings, Store, Writer};
 
 /// How long the admin address has to finish what it is at, when everything else has ended.
 const ADMIN_DRAIN: Duration = Duration::from_millis(500);
-/// How long a stop waits for the store before it goes on to the streams.
-const FLUSH: Duration = Duration::from_millis(500);
+/// How long a stop waits for the disk, before it goes on to the streams and again at the end.
+const FLUSH: Duration = Duration::from_secs(1);
 
 /// The server cannot start. One line that says why.
 #[derive(Debug, thiserror::Error)]
@@ -52,15 +52,45 @@ pub enum StartError {
     },
 }
 
+/// Hands a running server new keys and secrets. Clones reach the same server.
+#[derive(Debug, Clone)]
+pub struct Reloader {
+    app: Arc<App>,
+    started: Arc<Config>,
+}
+
+/// What came of new settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reloaded {
+    /// What was made in the data folder, in words.
+    pub made: Vec<String>,
+    /// The settings that have changed and count from the next start on.
+    pub waiting: Vec<String>,
+}
+
+impl Reloader {
+    /// Takes the keys, secrets and bot tokens of these settings, and nothing else of them. Files
+    /// are read again. Open streams go on.
+    ///
+    /// # Errors
+    ///
+    /// When the data folder or a file of keys cannot be used; then the old ones stay in force.
+    pub fn reload(&self, config: &Config) -> Result<Reloaded, SecretsError> {
+        let waiting = config.waiting_for_restart(&self.started);
+        let made = self.app.auth.reload(&Config { data: self.started.data.clone(), ..config.clone() })?;
+        Ok(Reloaded { made, waiting })
+    }
+}
+
 /// A server that has its addresses and its secrets, and does not serve yet.
 #[derive(Debug)]
 pub struct Server {
     app: Arc<App>,
-    public: (TcpListener, Router),
-    admin: Option<(std::net::TcpListener, Router)>,
+    public: (TcpListener, Door),
+    admin: Option<(std::net::TcpListener, Door)>,
     writer: Writer,
-    folder: PathBuf,
     made: Vec<String>,
+    config: Arc<Config>,
 }
 
 impl Server {
@@ -74,26 +104,33 @@ impl Server {
         let listener = TcpListener::from_std(listen(config.listen)?).map_err(source)?;
         let admin_listener = config.admin_listen.map(listen).transpose()?;
         let (auth, made) = Authenticator::open(&config)?;
-        raise_descriptor_limit();
+        let (capacity, lowered) = Capacity::of(&config.limits, raise_descriptor_limit());
+        lowered.iter().for_each(|lowered| tracing::warn!("{lowered}"));
 
-        let (clock, metrics, folder) = (Clock::start(), Metrics::default(), config.data.clone());
+        let (clock, metrics) = (Clock::start(), Metrics::default());
+        let reserve = if admin_listener.is_some() { limits::RESERVE } else { 0 };
+        let descriptors = Arc::new(Descriptors::keep(reserve, metrics.clone()));
         let retention = Duration::from_secs(u64::from(config.retention_days) * 24 * 60 * 60);
-        let settings = Settings { folder: folder.clone(), retention, clock, metrics: metrics.clone() };
+        let settings = Settings { folder: config.data.clone(), retention, clock, metrics: metrics.clone() };
         let Opened { store, writer, boot, stored } =
-            Store::open(settings).map_err(|source| StartError::Store { folder: folder.clone(), source })?;
+            Store::open(settings).map_err(|source| StartError::Store { folder: config.data.clone(), source })?;
         let monitor = Monitor::new(clock, boot, stored, store.clone(), metrics.clone());
         let app = Arc::new(App {
             monitor: Arc::new(monitor),
             store,
             auth,
             origins: OriginPolicy::new(&config),
-            metrics,
+            viewers: Arc::new(Viewers::new(capacity.viewers, &config.limits, metrics.clone())),
+            descriptors: descriptors.clone(),
+            limits: config.limits.clone(),
+            metrics: metrics.clone(),
             shutdown: CancellationToken::new(),
             drain: Duration::from_secs(u64::from(config.drain_seconds)),
         });
-        let public = (listener, http::public(app.clone(), &config));
-        let admin = admin_listener.map(|listener| (listener, http::admin(app.clone())));
-        Ok(Self { app, public, admin, writer, folder, made })
+        let door = |router| Door::admin(router, &config.limits, metrics.clone(), descriptors.clone());
+        let public = (listener, door(http::public(app.clone(), &config)).public(capacity.connections));
+        let admin = admin_listener.map(|listener| (listener, door(http::admin(app.clone()))));
+        Ok(Self { app, public, admin, writer, made, config: Arc::new(config) })
     }
 
     /// The address that it listens on, with the port that it got.
@@ -119,23 +156,28 @@ impl Server {
         &self.made
     }
 
+    /// A way to hand it new keys while it runs.
+    pub fn reloader(&self) -> Reloader {
+        Reloader { app: self.app.clone(), started: self.config.clone() }
+    }
+
     /// Serves until `shutdown` is ready, then ends all streams, spread over the drain, and returns.
     ///
     /// # Panics
     ///
     /// When the thread of the monitor cannot be started.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let Self { app, public: (listener, router), admin, writer, folder, .. } = self;
+        let Self { app, public: (listener, door), admin, writer, config, .. } = self;
         let monitor = app.monitor.clone();
         let monitor = thread("monitor", move || monitor.run());
         let writer = thread("store", move || writer.run());
         let store = app.store.clone();
-        let check = thread("check", move || store.check(&folder));
+        let check = thread("check", move || store.check(&config.data));
         let tasks = TaskTracker::new();
         let ended = CancellationToken::new();
         let admin_ended = ended.clone();
-        let admin = admin.map(|(listener, router)| thread("admin", move || run_admin(listener, router, admin_ended)));
-        tasks.spawn(listener::serve(listener, router, app.shutdown.clone(), tasks.clone()));
+        let admin = admin.map(|(listener, door)| thread("admin", move || run_admin(listener, door, admin_ended)));
+        tasks.spawn(listener::serve(listener, door, app.shutdown.clone(), tasks.clone()));
 
         shutdown.await;
         // From here on beats may not reach us any more, which is no news of the bot.
@@ -153,7 +195,19 @@ impl Server {
         let join = |thread: JoinHandle<()>| thread.join().expect("a panic in a thread of the server ends the process");
         [Some(monitor), admin].into_iter().flatten().for_each(join);
         app.store.stop();
-        [writer, check].into_iter().for_each(join);
+        let disk = [writer, check];
+        if tokio::time::timeout(FLUSH, until(|| disk.iter().all(JoinHandle::is_finished))).await.is_ok() {
+            disk.into_iter().for_each(join);
+        } else {
+            tracing::warn!("the disk does not answer; what it has not taken by now is lost");
+        }
+    }
+}
+
+/// Waits until it is so.
+async fn until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
@@ -178,12 +232,12 @@ fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
 }
 
 /// Serves the admin address, on a runtime of its own: a storm of viewers cannot delay beats there.
-fn run_admin(listener: std::net::TcpListener, router: Router, ended: CancellationToken) {
+fn run_admin(listener: std::net::TcpListener, door: Door, ended: CancellationToken) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime can be built").block_on(async {
         let tasks = TaskTracker::new();
         let listener = TcpListener::from_std(listener).expect("the listener does not block");
-        listener::serve(listener, router, ended, tasks.clone()).await;
+        listener::serve(listener, door, ended, tasks.clone()).await;
         tasks.close();
         tokio::time::timeout(ADMIN_DRAIN, tasks.wait()).await.ok();
     });
@@ -193,11 +247,16 @@ fn listen(addr: SocketAddr) -> Result<std::net::TcpListener, StartError> {
     listener::listen(addr).map_err(|source| StartError::Listen { addr, source })
 }
 
-/// Every viewer is a descriptor.
-fn raise_descriptor_limit() {
+/// Raises the limit of descriptors as far as it goes, because every viewer is one; returns it.
+fn raise_descriptor_limit() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
+    let before = limit.current;
     limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+    let raised = setrlimit(Resource::Nofile, limit);
+    if let Err(error) = &raised {
         tracing::warn!(%error, "cannot raise the limit of open files");
     }
+    let limit = if raised.is_ok() { limit.maximum } else { before };
+    // No number is no limit; the kernel has one of its own (2²⁰, as it comes).
+    limit.map_or(1 << 20, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }

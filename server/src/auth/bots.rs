@@ -1,13 +1,15 @@
 //! Tokens of bots: random text of which only the SHA-256 is kept.
 
 use std::fmt::Write;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::clock;
 use crate::config::Secret;
 use crate::wire::UnixMillis;
 
@@ -15,6 +17,10 @@ type Hash = [u8; 32];
 
 /// The end of a token that has none.
 const FOREVER: UnixMillis = UnixMillis(i64::MAX);
+
+/// How old a file has to be for its time to tell it from every later one. File systems count in
+/// steps of up to 2 s.
+const SETTLED_MS: i64 = 2000;
 
 /// The name of a bot's token is not one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -67,15 +73,27 @@ impl BotTokens {
 
     /// Reads the file again if somebody has changed it, such as `guildpulse token --bot`.
     pub(super) fn refresh(&self) {
-        let version = std::fs::metadata(&self.file).and_then(|meta| Ok((meta.modified()?, meta.len()))).ok();
+        let version = self.version();
         let mut stored = self.lock();
-        if version == stored.version {
+        if version.is_some() && version == stored.version {
             return;
         }
-        // A file that cannot be read takes no token away that was good a moment ago.
-        if let Ok(text) = std::fs::read_to_string(&self.file) {
-            *stored = Stored { tokens: text.lines().filter_map(parse).collect(), version };
+        match std::fs::read_to_string(&self.file) {
+            Ok(text) => *stored = Stored { tokens: text.lines().filter_map(parse).collect(), version },
+            // Who removes the file takes all rights away.
+            Err(error) if error.kind() == ErrorKind::NotFound => *stored = Stored::default(),
+            // A file that cannot be read takes no token away that was good a moment ago.
+            Err(_) => {}
         }
+    }
+
+    /// The file's version, if that tells the next change. Right after a change it does not: another
+    /// one in the same tick of the file system's clock may look the same.
+    fn version(&self) -> Option<(SystemTime, u64)> {
+        let meta = std::fs::metadata(&self.file).ok()?;
+        let modified = meta.modified().ok()?;
+        let age = clock::wall().0 - i64::try_from(modified.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()?;
+        (age > SETTLED_MS).then_some((modified, meta.len()))
     }
 
     fn lock(&self) -> MutexGuard<'_, Stored> {

@@ -1,155 +1,125 @@
-//! Tokens of viewers and operators: JSON Web Tokens (RFC 7519), HS256.
+//! Tokens of viewers and operators: JSON Web Tokens (RFC 7519), signed and verified.
 
-use std::collections::HashSet;
 use std::fmt;
 
-use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
-use serde::de::{Deserializer, Error, SeqAccess, Visitor};
-use serde::{Deserialize, Serialize, Serializer};
+use jsonwebtoken::errors::{Error, ErrorKind};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
+use serde::Serialize;
 
 use super::Principal;
-use crate::config::Secret;
-use crate::wire::{Code, GuildId, Problem, UnixMillis};
+use super::claims::{Claims, Received};
+use super::fault::Fault;
+use super::keys::Keys;
+use crate::config::{JwtAlgorithm, KeySettings, Secret};
 
 /// How far the clocks of issuer and server may be apart, in seconds.
 pub const LEEWAY: u64 = 5;
 
-/// The year 9999; more is a mistake of units.
-const MAX_SECONDS: f64 = 253_402_300_799.0;
-
-/// The guilds that a token lists.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Guilds {
-    /// `"*"`.
-    All,
-    /// A list of ids.
-    Only(HashSet<GuildId>),
-}
-
-impl Guilds {
-    /// Whether the guild is listed.
-    pub fn contains(&self, guild: GuildId) -> bool {
-        match self {
-            Self::All => true,
-            Self::Only(guilds) => guilds.contains(&guild),
-        }
-    }
-}
-
-/// The claims that count; others are ignored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Claims {
-    /// Whose token it is; a viewer's must say.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub sub: Option<String>,
-    /// When it ends, in seconds since the Unix epoch. Others may write a fraction (RFC 7519,
-    /// "NumericDate"), which is dropped.
-    #[serde(deserialize_with = "whole_seconds")]
-    pub exp: u64,
-    /// The guilds that a viewer may see.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub guilds: Option<Guilds>,
-    /// `operator`, or anything else for a viewer.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub role: Option<String>,
-}
-
-/// Signs and verifies tokens.
+/// Verifies tokens.
 pub(super) struct Jwt {
-    encoding: EncodingKey,
-    decoding: DecodingKey,
+    keys: Keys,
     validation: Validation,
 }
 
 impl Jwt {
-    pub(super) fn new(secret: &Secret) -> Self {
+    pub(super) fn new(settings: &KeySettings, keys: Keys) -> Self {
         // The algorithm is ours to say, never the token's.
-        let mut validation = Validation::new(Algorithm::HS256);
+        let mut validation = Validation::new(algorithm(settings.jwt_algorithm));
         validation.leeway = LEEWAY;
         validation.validate_nbf = true;
         // An audience that nobody configured is none of our business.
-        validation.validate_aud = false;
-        let secret = secret.reveal().as_bytes();
-        Self { encoding: EncodingKey::from_secret(secret), decoding: DecodingKey::from_secret(secret), validation }
-    }
-
-    pub(super) fn sign(&self, claims: &Claims) -> String {
-        encode(&Header::new(Algorithm::HS256), claims, &self.encoding).expect("claims are JSON and the key is for HS256")
-    }
-
-    pub(super) fn verify(&self, token: &str) -> Result<Principal, Problem> {
-        let claims = decode::<Claims>(token, &self.decoding, &self.validation).map_err(|error| match error.kind() {
-            ErrorKind::ExpiredSignature => expired(),
-            _ => invalid(),
-        })?;
-        let Claims { sub, exp, guilds, role } = claims.claims;
-        let until = UnixMillis(i64::try_from(exp.saturating_add(LEEWAY).saturating_mul(1000)).unwrap_or(i64::MAX));
-        match (role.as_deref(), sub, guilds) {
-            (Some("operator"), ..) => Ok(Principal::Operator { until }),
-            (_, Some(_), Some(guilds)) => Ok(Principal::Viewer { guilds, until }),
-            _ => Err(invalid()),
+        validation.validate_aud = settings.jwt_audience.is_some();
+        // Without a required claim the library would pass a token that leaves it out.
+        if let Some(issuer) = &settings.jwt_issuer {
+            validation.set_issuer(&[issuer]);
+            validation.required_spec_claims.insert("iss".into());
         }
+        if let Some(audience) = &settings.jwt_audience {
+            validation.set_audience(&[audience]);
+            validation.required_spec_claims.insert("aud".into());
+        }
+        Self { keys, validation }
+    }
+
+    /// Whose token it is. Nothing is said of the claims before the signature was found good.
+    pub(super) fn verify(&self, token: &str) -> Result<Principal, Fault> {
+        let header = decode_header(token).map_err(|error| header_fault(&error))?;
+        if !self.validation.algorithms.contains(&header.alg) {
+            return Err(Fault::Algorithm);
+        }
+        // Whoever does not understand a critical extension must refuse (RFC 7515, section 4.1.11).
+        if header.crit.is_some() {
+            return Err(Fault::Critical);
+        }
+        self.read(token, self.keys.choose(header.kid.as_deref())?)?.principal()
+    }
+
+    fn read(&self, token: &str, keys: &[DecodingKey]) -> Result<Received, Fault> {
+        for key in keys {
+            match decode(token, key, &self.validation) {
+                Ok(token) => return Ok(token.claims),
+                Err(error) if matches!(error.kind(), ErrorKind::InvalidSignature) => {}
+                Err(error) => return Err(fault(&error)),
+            }
+        }
+        Err(Fault::Signature)
     }
 }
 
-pub(super) fn expired() -> Problem {
-    Problem::new(Code::ExpiredCredential, "the token has expired")
-}
-
-/// One answer for every fault, so that nobody learns from it how to get closer.
-pub(super) fn invalid() -> Problem {
-    Problem::new(Code::InvalidCredential, "the credential is not one that this server accepts")
-}
-
-fn whole_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    let seconds = f64::deserialize(deserializer)?;
-    if !(0.0..=MAX_SECONDS).contains(&seconds) {
-        return Err(D::Error::custom("a time is a number of seconds since the Unix epoch"));
+/// What is wrong with a token whose header cannot be read.
+fn header_fault(error: &Error) -> Fault {
+    match error.kind() {
+        // It is JSON. The algorithm "none" is such a header, because nobody knows it.
+        ErrorKind::Json(error) if error.is_data() => Fault::Header,
+        _ => Fault::NotAToken,
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
-    Ok(seconds as u64)
+}
+
+/// What is wrong with a token whose header is good.
+fn fault(error: &Error) -> Fault {
+    match error.kind() {
+        ErrorKind::ExpiredSignature => Fault::Expired,
+        ErrorKind::ImmatureSignature => Fault::NotYet,
+        ErrorKind::InvalidIssuer => Fault::Issuer,
+        ErrorKind::InvalidAudience => Fault::Audience,
+        ErrorKind::Json(_) => Fault::Claims,
+        ErrorKind::MissingRequiredClaim(name) | ErrorKind::InvalidClaimFormat(name) => {
+            let known = ["exp", "nbf", "iss", "aud"].into_iter().find(|known| known == name);
+            known.map_or(Fault::Claims, Fault::Claim)
+        }
+        _ => Fault::NotAToken,
+    }
+}
+
+/// The claims as the server that checks them wants them.
+#[derive(Serialize)]
+struct Issued<'a> {
+    #[serde(flatten)]
+    claims: &'a Claims,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iss: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<&'a str>,
+}
+
+/// A token with these claims, for a server with these settings and this secret.
+pub(super) fn sign(claims: &Claims, settings: &KeySettings, secret: &Secret) -> String {
+    let key = EncodingKey::from_secret(secret.reveal().as_bytes());
+    let issued = Issued { claims, iss: settings.jwt_issuer.as_deref(), aud: settings.jwt_audience.as_deref() };
+    encode(&Header::new(Algorithm::HS256), &issued, &key).expect("claims are JSON and the key is for HS256")
+}
+
+fn algorithm(name: JwtAlgorithm) -> Algorithm {
+    match name {
+        JwtAlgorithm::Hs256 => Algorithm::HS256,
+        JwtAlgorithm::EdDsa => Algorithm::EdDSA,
+        JwtAlgorithm::Rs256 => Algorithm::RS256,
+        JwtAlgorithm::Es256 => Algorithm::ES256,
+    }
 }
 
 impl fmt::Debug for Jwt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Jwt(hidden)")
-    }
-}
-
-impl Serialize for Guilds {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::All => serializer.serialize_str("*"),
-            Self::Only(guilds) => serializer.collect_seq(guilds),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Guilds {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Ids;
-
-        impl<'de> Visitor<'de> for Ids {
-            type Value = Guilds;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of guild ids or \"*\"")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Guilds, E> {
-                if text == "*" { Ok(Guilds::All) } else { Err(E::custom("the only word for guilds is \"*\"")) }
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Guilds, A::Error> {
-                let mut guilds = HashSet::new();
-                while let Some(guild) = list.next_element()? {
-                    guilds.insert(guild);
-                }
-                Ok(Guilds::Only(guilds))
-            }
-        }
-
-        deserializer.deserialize_any(Ids)
     }
 }

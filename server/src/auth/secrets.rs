@@ -6,9 +6,11 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::bots::{self, InvalidName};
-use crate::config::{MIN_JWT_SECRET_BYTES, Secret};
+use super::keys::InvalidKeys;
+use crate::config::{Config, ConfigError, MIN_JWT_SECRET_BYTES, Secret};
 
 const JWT_SECRET: &str = "jwt-secret";
+const PREVIOUS_JWT_SECRET: &str = "jwt-secret-previous";
 const BOT_TOKEN: &str = "bot-token";
 const BOT_TOKENS: &str = "bot-tokens";
 
@@ -24,13 +26,29 @@ pub enum SecretsError {
         source: io::Error,
     },
     /// The file holds less than a secret.
-    #[error("{path} has {length} bytes; a secret needs at least {MIN_JWT_SECRET_BYTES}. Remove the file to get a new one")]
+    #[error(
+        "{path} has {length} bytes; a secret needs at least {MIN_JWT_SECRET_BYTES}. Remove the file; what is needed is made anew"
+    )]
     Short {
         /// The file.
         path: PathBuf,
         /// How long it is.
         length: usize,
     },
+    /// A file does not hold the public keys that it should.
+    #[error("cannot use the keys in {path}")]
+    Keys {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: InvalidKeys,
+    },
+    /// Tokens are not ours to sign.
+    #[error("only who has the private key signs tokens with {0}; guildpulse token makes those of bots (--bot)")]
+    NotOurs(&'static str),
+    /// The settings of keys do not fit each other.
+    #[error(transparent)]
+    Settings(#[from] ConfigError),
     /// The bot's name is not one.
     #[error(transparent)]
     Name(#[from] InvalidName),
@@ -59,6 +77,20 @@ impl Folder {
             self.made.push(format!("made a secret for viewers' tokens in {}", path.display()));
         }
         read_secret(path)
+    }
+
+    /// The secret before the last rotation: the configured one, else that of the folder, if the
+    /// secret itself comes from there, too.
+    pub(super) fn previous_jwt_secret(&self, config: &Config) -> Result<Option<Secret>, SecretsError> {
+        let configured = config.keys.jwt_previous_secret.as_ref();
+        if configured.is_some() || config.jwt_secret.is_some() {
+            return Ok(configured.cloned());
+        }
+        match read_secret(self.path.join(PREVIOUS_JWT_SECRET)) {
+            Ok(secret) => Ok(Some(secret)),
+            Err(SecretsError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The file with the hashes of bot tokens. If there is neither such a file nor a configured

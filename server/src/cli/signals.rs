@@ -1,4 +1,4 @@
-//! Signals that ask a process to end.
+//! Signals that ask a process to end, or to read its settings again.
 
 use anyhow::Context;
 use rustix::process::Signal;
@@ -22,5 +22,19 @@ impl Signals {
             _ = self.terminate.recv() => Signal::TERM,
             _ = self.interrupt.recv() => Signal::INT,
         }
+    }
+}
+
+/// Listens for SIGHUP.
+pub(super) struct Hangups(unix::Signal);
+
+impl Hangups {
+    pub(super) fn listen() -> anyhow::Result<Self> {
+        Ok(Self(unix::signal(SignalKind::hangup()).context("cannot listen for signals")?))
+    }
+
+    /// The next one; several that came meanwhile are one.
+    pub(super) async fn next(&mut self) {
+        self.0.recv().await;
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! This is the only module that reads the environment.
 
+mod keys;
+mod limits;
 mod origin;
 mod secret;
 
@@ -12,8 +14,12 @@ use std::str::FromStr;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+pub use keys::{InvalidAlgorithm, JwtAlgorithm, KeySettings};
+pub use limits::{InvalidProxy, Limits, Proxy};
 pub use origin::{InvalidOrigin, Origin};
 pub use secret::Secret;
+
+use keys::KeyFlags;
 
 /// The shortest secret for HS256: as long as the hash (RFC 7518, section 3.2).
 pub const MIN_JWT_SECRET_BYTES: usize = 32;
@@ -48,6 +54,12 @@ pub struct Config {
     /// The token of the bot. Default: made at the first start, in `bot-token` in the data folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bot_token: Option<Secret>,
+    /// Whose tokens count.
+    #[serde(flatten)]
+    pub keys: KeySettings,
+    /// What the server takes on at most.
+    #[serde(flatten)]
+    pub limits: Limits,
 }
 
 impl Default for Config {
@@ -62,6 +74,8 @@ impl Default for Config {
             cors_origins: Vec::new(),
             jwt_secret: None,
             bot_token: None,
+            keys: KeySettings::default(),
+            limits: Limits::default(),
         }
     }
 }
@@ -89,9 +103,11 @@ pub struct Flags {
     drain_seconds: Option<Setting<u32>>,
     #[command(flatten)]
     data: DataFlags,
+    #[command(flatten)]
+    limits: limits::LimitFlags,
 }
 
-/// Where the data folder and the settings file are.
+/// What every command needs that makes or checks tokens: data folder, settings file and keys.
 #[derive(Debug, Clone, Default, Args)]
 pub struct DataFlags {
     /// Folder for secrets and everything that outlives a restart [default: ./guildpulse-data]
@@ -100,6 +116,8 @@ pub struct DataFlags {
     /// Settings as a TOML file; flags and environment variables win over it
     #[arg(long, env = "GUILDPULSE_CONFIG", value_name = "FILE", value_parser = setting::<PathBuf>)]
     config: Option<Setting<PathBuf>>,
+    #[command(flatten)]
+    keys: KeyFlags,
 }
 
 /// The value of a flag or a variable. An empty one counts as not set, because that is how compose
@@ -129,6 +147,20 @@ struct File {
     cors_origins: Option<Vec<Origin>>,
     jwt_secret: Option<Secret>,
     bot_token: Option<Secret>,
+    jwt_algorithm: Option<JwtAlgorithm>,
+    jwt_keys: Option<PathBuf>,
+    jwt_issuer: Option<String>,
+    jwt_audience: Option<String>,
+    jwt_previous_secret: Option<Secret>,
+    max_viewers: Option<usize>,
+    max_viewers_per_principal: Option<usize>,
+    max_viewers_per_address: Option<usize>,
+    max_connections: Option<usize>,
+    max_body_bytes: Option<usize>,
+    max_head_bytes: Option<usize>,
+    head_timeout_ms: Option<u64>,
+    body_timeout_ms: Option<u64>,
+    trusted_proxies: Option<Vec<Proxy>>,
 }
 
 /// The settings cannot be used. One line that says which and why.
@@ -162,21 +194,38 @@ pub enum ConfigError {
         /// How long it has to be.
         least: usize,
     },
-    /// A number is beyond its bounds.
-    #[error("{name} is {value}; it has to be from {least} to {most}")]
-    OutOfRange {
+    /// Public keys, and nothing to use them for.
+    #[error("jwt_keys is not for HS256: set jwt_algorithm to EdDSA, RS256 or ES256, or remove jwt_keys")]
+    KeysForHs256,
+    /// An algorithm with public keys, and no keys.
+    #[error("jwt_algorithm {algorithm} needs jwt_keys, the path of a PEM public key or of a JWK set")]
+    MissingKeys {
+        /// The algorithm.
+        algorithm: &'static str,
+    },
+    /// An algorithm with public keys, and a secret.
+    #[error("{name} is not for {algorithm}: remove it, or set jwt_algorithm to HS256")]
+    SecretForKeys {
         /// The setting.
         name: &'static str,
-        /// What it is.
-        value: u32,
-        /// Its bounds.
-        least: u32,
-        /// Its bounds.
-        most: u32,
+        /// The algorithm.
+        algorithm: &'static str,
     },
     /// An environment variable is not text.
     #[error("the environment variable {0} is not valid UTF-8")]
     NotText(&'static str),
+    /// A number is too small or too large to work with.
+    #[error("{name} is {value}; it has to be {least} to {most}")]
+    OutOfRange {
+        /// The setting.
+        name: &'static str,
+        /// What it was set to.
+        value: u64,
+        /// The smallest that works.
+        least: u64,
+        /// The largest that works.
+        most: u64,
+    },
 }
 
 impl Config {
@@ -184,16 +233,18 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, has an unknown key or a value that does not fit, or when a
-    /// secret is too short.
+    /// When the file cannot be read, has an unknown key or a value that does not fit, when a secret
+    /// is too short, or when the settings of keys do not fit each other.
     pub fn load(flags: Flags) -> Result<Self, ConfigError> {
-        let file = match set(flags.data.config) {
+        let mut file = match set(flags.data.config) {
             Some(path) => File::read(&path)?,
             None => File::default(),
         };
         let origins: Vec<_> = flags.cors_origins.into_iter().flatten().filter_map(|Setting(origin)| origin).collect();
         let origins = Some(origins).filter(|origins| !origins.is_empty());
+        let keys = flags.data.keys.over(&mut file)?;
         let default = Self::default();
+        let limits = Limits::load(flags.limits, &file);
         let config = Self {
             listen: set(flags.listen).or(file.listen).unwrap_or(default.listen),
             admin_listen: set(flags.admin_listen).or(file.admin_listen),
@@ -204,14 +255,21 @@ impl Config {
             cors_origins: origins.or(file.cors_origins).unwrap_or_default(),
             jwt_secret: environment("GUILDPULSE_JWT_SECRET")?.map(Secret::new).or(file.jwt_secret),
             bot_token: environment("GUILDPULSE_BOT_TOKEN")?.map(Secret::new).or(file.bot_token),
+            keys,
+            limits,
         };
         config.check()?;
+        config.limits.check()?;
         Ok(config)
     }
 
     fn check(&self) -> Result<(), ConfigError> {
         // A bot token is compared, not computed with; 16 bytes are beyond guessing.
-        let secrets = [("jwt_secret", &self.jwt_secret, MIN_JWT_SECRET_BYTES), ("bot_token", &self.bot_token, 16)];
+        let secrets = [
+            ("jwt_secret", &self.jwt_secret, MIN_JWT_SECRET_BYTES),
+            ("jwt_previous_secret", &self.keys.jwt_previous_secret, MIN_JWT_SECRET_BYTES),
+            ("bot_token", &self.bot_token, 16),
+        ];
         for (name, secret, least) in secrets {
             let length = secret.as_ref().map_or(least, |secret| secret.reveal().len());
             if length < least {
@@ -219,13 +277,13 @@ impl Config {
             }
         }
         for (name, value, least, most) in
-            [("retention_days", self.retention_days, 1, 36_500), ("drain_seconds", self.drain_seconds, 0, 600)]
+            [("retention_days", self.retention_days.into(), 1, 36_500), ("drain_seconds", self.drain_seconds.into(), 0, 600)]
         {
             if !(least..=most).contains(&value) {
                 return Err(ConfigError::OutOfRange { name, value, least, most });
             }
         }
-        Ok(())
+        self.check_keys()
     }
 }
 
@@ -264,7 +322,8 @@ fn environment(name: &'static str) -> Result<Option<String>, ConfigError> {
 }
 
 /// The variables whose value is a secret, to be kept from child processes.
-pub const SECRET_VARIABLES: [&str; 3] = ["GUILDPULSE_TOKEN", "GUILDPULSE_BOT_TOKEN", "GUILDPULSE_JWT_SECRET"];
+pub const SECRET_VARIABLES: [&str; 4] =
+    ["GUILDPULSE_TOKEN", "GUILDPULSE_BOT_TOKEN", "GUILDPULSE_JWT_SECRET", "GUILDPULSE_JWT_PREVIOUS_SECRET"];
 
 /// The token of a client command, from `GUILDPULSE_TOKEN`.
 ///
@@ -288,7 +347,7 @@ pub fn log_filter() -> Result<Option<String>, ConfigError> {
 mod tests {
     use super::*;
 
-    fn load(file: &str) -> Result<Config, String> {
+    pub(super) fn load(file: &str) -> Result<Config, String> {
         let path = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(path.path(), file).unwrap();
         let data = DataFlags { config: Some(Setting(Some(path.path().to_owned()))), ..DataFlags::default() };

@@ -19,7 +19,10 @@ pub(super) async fn beat(
     body: Body,
 ) -> Result<Json<BeatAnswer>, Refusal> {
     let beat = read(&app, &caller, &headers, body, Beat::parse).await?;
-    let accepted = app.monitor.beat(&beat);
+    let accepted = app.monitor.beat(&beat).map_err(|error| {
+        app.metrics.reject_beat(Code::InvalidHeartbeat);
+        Problem::new(Code::InvalidHeartbeat, error.to_string()).at("/shards")
+    })?;
     app.metrics.beats_accepted.inc();
     let interval_ms = u64::try_from(beat.interval.as_millis()).unwrap_or(u64::MAX);
     Ok(Json(BeatAnswer { accepted, interval_ms, warnings: beat.warnings }))
@@ -51,7 +54,7 @@ async fn read<T>(
     parse: fn(&[u8]) -> Result<T, Invalid>,
 ) -> Result<T, Refusal> {
     let read = async {
-        let bytes = body::read(headers, body).await?;
+        let bytes = body::read(app, headers, body).await?;
         let value =
             parse(&bytes).map_err(|Invalid { pointer, detail }| Problem::new(Code::InvalidHeartbeat, detail).at(pointer))?;
         caller.may_beat()?;

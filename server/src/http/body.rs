@@ -7,19 +7,23 @@ use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 
-use crate::wire::{Code, MAX_BODY_BYTES, Problem};
+use super::App;
+use crate::metrics::Limit;
+use crate::wire::{Code, Problem};
 
-/// How long a body may take.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// How much of a body that is too large is read and thrown away, so that a client that sends
 /// before it reads gets its answer and not a reset.
 const DISCARDED_BYTES: usize = 16 * 1024 * 1024;
 
 /// Reads a JSON body.
-pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+pub(super) async fn read(app: &App, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     let json = is_json(headers);
-    let read = tokio::time::timeout(PATIENCE, collect(body)).await;
-    let body = read.map_err(|_| Problem::new(Code::RequestTimeout, "the body did not arrive within 10 s"))??;
+    let patience = Duration::from_millis(app.limits.body_timeout_ms);
+    let read = tokio::time::timeout(patience, collect(app, body)).await;
+    let body = read.map_err(|_| {
+        app.metrics.limit_reached(Limit::BodyTime);
+        Problem::new(Code::RequestTimeout, format!("the body did not arrive within {patience:?}"))
+    })??;
     if !json {
         let detail = "the body has to be `Content-Type: application/json`";
         return Err(Problem::new(Code::UnsupportedMediaType, detail));
@@ -33,21 +37,23 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.eq_ignore_ascii_case("application/json")
 }
 
-async fn collect(mut body: Body) -> Result<Bytes, Problem> {
+async fn collect(app: &App, mut body: Body) -> Result<Bytes, Problem> {
+    let most = app.limits.max_body_bytes;
     let mut read = BytesMut::new();
     let mut length = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Problem::new(Code::InvalidHeartbeat, "the body broke off").at(""))?;
         let Ok(data) = frame.into_data() else { continue };
         length += data.len();
-        if length <= MAX_BODY_BYTES {
+        if length <= most {
             read.extend_from_slice(&data);
-        } else if length > DISCARDED_BYTES {
+        } else if length > most + DISCARDED_BYTES {
             break;
         }
     }
-    if length > MAX_BODY_BYTES {
-        let detail = format!("the body has more than {MAX_BODY_BYTES} bytes; send several beats with fewer shards each");
+    if length > most {
+        app.metrics.limit_reached(Limit::Body);
+        let detail = format!("the body has more than {most} bytes; send several beats with fewer shards each");
         return Err(Problem::new(Code::BodyTooLarge, detail));
     }
     Ok(read.freeze())

@@ -26,12 +26,15 @@ fn not_ready(text: String) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], text).into_response()
 }
 
-/// Why the server should get no new viewers.
+/// Why the server should get no new viewers: the causes that there are, each a part of a sentence.
 fn unready(app: &App) -> Option<String> {
-    let stopping = app.shutdown.is_cancelled().then(|| "the server is stopping".to_owned());
-    let store = app.store.fault().map(|fault| format!("the store cannot be written: {fault}"));
-    let reasons: Vec<String> = [stopping, store].into_iter().flatten().collect();
-    (!reasons.is_empty()).then(|| reasons.join("; "))
+    let causes = [
+        app.shutdown.is_cancelled().then(|| "the server is stopping".to_owned()),
+        app.descriptors.are_short().then(|| "no file descriptors are left".to_owned()),
+        app.store.fault().map(|fault| format!("the store cannot be written: {fault}")),
+    ];
+    let causes: Vec<String> = causes.into_iter().flatten().collect();
+    (!causes.is_empty()).then(|| causes.join("; "))
 }
 
 pub(super) async fn metrics_for_operators(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Refusal> {

@@ -1,5 +1,6 @@
 //! HTTP: routes, credentials, and problems as answers. Nothing behind it knows a header.
 
+mod address;
 mod beats;
 mod body;
 mod caller;
@@ -20,7 +21,8 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
 use crate::auth::{Authenticator, OriginPolicy};
-use crate::config::{Config, Origin};
+use crate::config::{Config, Limits, Origin};
+use crate::limits::{Descriptors, Viewers};
 use crate::metrics::Metrics;
 use crate::monitor::Monitor;
 use crate::store::Store;
@@ -36,6 +38,12 @@ pub struct App {
     pub auth: Authenticator,
     /// Whose cookies count.
     pub origins: OriginPolicy,
+    /// The places for streams.
+    pub viewers: Arc<Viewers>,
+    /// Whether new connections can be accepted.
+    pub descriptors: Arc<Descriptors>,
+    /// What a request may cost.
+    pub limits: Limits,
     /// What is counted.
     pub metrics: Metrics,
     /// Says that the server is stopping.

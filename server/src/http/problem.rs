@@ -5,6 +5,7 @@ use std::any::Any;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::limits::retry_after;
 use crate::wire::{Code, Problem};
 
 /// A problem on its way to the client.
@@ -27,6 +28,9 @@ impl IntoResponse for Refusal {
         headers.insert(header::VARY, HeaderValue::from_static("Origin"));
         if let Some(challenge) = challenge(self.0.code) {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if matches!(self.0.status, 429 | 503) {
+            headers.insert(header::RETRY_AFTER, retry_after().into());
         }
         response
     }

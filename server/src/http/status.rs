@@ -15,6 +15,7 @@ use super::App;
 use super::caller::Caller;
 use super::problem::Refusal;
 use crate::auth::Permitted;
+use crate::limits::Address;
 use crate::stream::{Ends, StatusStream};
 use crate::wire::{Code, Facts, GuildId, Problem, Shards, Template};
 
@@ -68,22 +69,24 @@ pub(super) async fn stream_one(
     State(app): State<Arc<App>>,
     caller: Caller,
     path: GuildPath,
+    address: Address,
     keep_alive: KeepAlive,
 ) -> Result<Response, Refusal> {
     let permitted = caller.may_watch(vec![guild(path)?])?;
-    Ok(stream(&app, permitted, keep_alive))
+    stream(&app, permitted, address, keep_alive)
 }
 
 pub(super) async fn stream_many(
     State(app): State<Arc<App>>,
     caller: Caller,
     RawQuery(query): RawQuery,
+    address: Address,
     keep_alive: KeepAlive,
 ) -> Result<Response, Refusal> {
     let mut guilds = guilds(query.as_deref())?;
     let mut seen = std::collections::HashSet::new();
     guilds.retain(|guild| seen.insert(*guild));
-    Ok(stream(&app, caller.may_watch(guilds)?, keep_alive))
+    stream(&app, caller.may_watch(guilds)?, address, keep_alive)
 }
 
 pub(super) async fn shards(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Refusal> {
@@ -94,10 +97,11 @@ pub(super) async fn shards(State(app): State<Arc<App>>, caller: Caller) -> Resul
 }
 
 /// Opens a stream. `Last-Event-ID` needs no answer: a status is state, and the newest is sent.
-fn stream(app: &App, permitted: Permitted, KeepAlive(keep_alive): KeepAlive) -> Response {
+fn stream(app: &App, permitted: Permitted, address: Address, KeepAlive(keep_alive): KeepAlive) -> Result<Response, Refusal> {
+    let place = app.viewers.admit(permitted.holder(), address)?;
     let ends = Ends { token: permitted.until(), shutdown: app.shutdown.clone(), drain: app.drain };
     let subscription = app.monitor.subscribe(permitted.into_guilds());
-    let body = StatusStream::new(subscription, ends, app.metrics.clone());
+    let body = StatusStream::new(subscription, ends, place, app.metrics.clone());
     let mut response = Response::new(Body::new(body));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -107,7 +111,7 @@ fn stream(app: &App, permitted: Permitted, KeepAlive(keep_alive): KeepAlive) -> 
     if keep_alive {
         headers.insert(header::CONNECTION, HeaderValue::from_static("keep-alive"));
     }
-    response
+    Ok(response)
 }
 
 /// Whether the connection is to stay open: HTTP/1.1, unless the client asks for the end (RFC 9112,

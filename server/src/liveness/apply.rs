@@ -128,6 +128,9 @@ impl Liveness {
                 self.end_exceptions(key, ended, now, changes);
             }
             for guild in &beat.unavailable {
+                if !self.exceptions.has_room_for(*guild) {
+                    continue;
+                }
                 let key = ShardKey::of(*guild, count);
                 let Some(shard) = self.shard_of_process(beat, key) else { continue };
                 let news = shard.except(beat, *guild, now);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::bounds::MOST_EXCEPTIONS;
 use crate::wire::GuildId;
 
 /// How many numbers are kept before those of ended exceptions are forgotten.
@@ -27,6 +28,11 @@ impl Exceptions {
         self.numbers.get(&guild).copied()
     }
 
+    /// Whether another guild can be an exception.
+    pub(super) fn has_room_for(&self, guild: GuildId) -> bool {
+        self.numbers.len() < MOST_EXCEPTIONS || self.numbers.contains_key(&guild)
+    }
+
     /// An exception of the guild began or ended.
     pub(super) fn change(&mut self, guild: GuildId, number: u64) {
         self.numbers.insert(guild, number);
@@ -42,5 +48,21 @@ impl Exceptions {
         // Doubling keeps the cost of looking for them constant per exception.
         self.limit = KEPT.max(self.numbers.len() * 2);
         self.numbers.len() < before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bot_that_names_ever_new_guilds_does_not_fill_the_memory() {
+        let mut exceptions = Exceptions::default();
+        let guild = |id| GuildId::new(id).unwrap();
+        for id in (1..).take_while(|id| *id <= MOST_EXCEPTIONS as u64) {
+            assert!(exceptions.has_room_for(guild(id)));
+            exceptions.change(guild(id), id);
+        }
+        assert!(!exceptions.has_room_for(guild(u64::MAX)) && exceptions.has_room_for(guild(1)));
     }
 }

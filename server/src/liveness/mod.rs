@@ -5,6 +5,7 @@
 //! input is returned.
 
 mod apply;
+mod bounds;
 mod exceptions;
 mod generation;
 mod process;
@@ -24,6 +25,7 @@ use sessions::Sessions;
 use shard::Shard;
 use timers::Timers;
 
+pub use bounds::TooManyShards;
 pub use stored::{Stored, StoredGeneration, StoredProcess, StoredShard};
 
 use crate::wire::{Beat, Facts, Goodbye, GuildId, Reason, Revision, ShardDetail, ShardKey, State, UnixMillis};
@@ -171,6 +173,7 @@ impl Liveness {
             self.floor = next(&mut self.seq);
             changes.applied.transitions.push(Transition::Routing);
         }
+        self.tidy_timers();
         let Applied { transitions, shards, .. } = &mut changes.applied;
         shards.extend(transitions.iter().filter_map(Transition::shard));
         changes.applied

@@ -12,6 +12,9 @@ const MEMORY: Duration = Duration::from_secs(10 * 60);
 /// forgotten. A bot of 10,000 processes that starts anew every minute stays below it.
 const MOST: usize = 200_000;
 
+/// How many shards a session is remembered to have left.
+const MOST_LEFT: usize = 16_384;
+
 #[derive(Debug, Default)]
 struct Session {
     /// Orders the sessions by their first word.
@@ -106,7 +109,13 @@ impl Session {
     fn end(&mut self, goodbye: &Goodbye) {
         match &goodbye.shards {
             None => self.ended = true,
-            Some(shards) => self.left.extend(shards),
+            Some(shards) => {
+                // No process has that many; the newest goodbye is what a late beat can follow.
+                if self.left.len() + shards.len() > MOST_LEFT {
+                    self.left.clear();
+                }
+                self.left.extend(shards);
+            }
         }
     }
 

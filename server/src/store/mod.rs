@@ -8,6 +8,8 @@ mod changes;
 mod database;
 mod fault;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::fmt;

@@ -111,9 +111,11 @@ pub(super) fn write_generations(tx: &Transaction<'_>, generations: &[StoredGener
     Ok(())
 }
 
-/// Writes the times of last beats.
+/// Writes the times of last beats, but for those that were overtaken by a write of the whole shard.
 pub(super) fn write_seen(tx: &Transaction<'_>, seen: &[(ShardKey, UnixMillis)]) -> Result<()> {
-    let mut update = tx.prepare_cached("UPDATE shard SET last_heartbeat_ms = ? WHERE count = ? AND id = ?")?;
+    let mut update = tx.prepare_cached(
+        "UPDATE shard SET last_heartbeat_ms = max(coalesce(last_heartbeat_ms, ?1), ?1) WHERE count = ?2 AND id = ?3",
+    )?;
     for (key, time) in seen {
         update.execute(params![time.0, key.count, key.id])?;
     }

@@ -15,6 +15,7 @@ use rand::RngExt;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use crate::limits::Place;
 use crate::liveness::Now;
 use crate::metrics::{Metrics, OpenStream};
 use crate::monitor::Subscription;
@@ -43,6 +44,8 @@ pub struct Ends {
 pub struct StatusStream {
     subscription: Subscription,
     open: OpenStream,
+    /// Given back when the body is dropped, however the stream ended.
+    _place: Place,
     head: Option<Bytes>,
     /// When each guild's status has to be repeated.
     due: Vec<Instant>,
@@ -56,8 +59,8 @@ pub struct StatusStream {
 }
 
 impl StatusStream {
-    /// Opens a stream for the subscription.
-    pub fn new(mut subscription: Subscription, ends: Ends, metrics: Metrics) -> Self {
+    /// Opens a stream for the subscription, in its place.
+    pub fn new(mut subscription: Subscription, ends: Ends, place: Place, metrics: Metrics) -> Self {
         let monitor = subscription.monitor();
         let now = Instant::from_std(monitor.clock().instant(subscription.joined.monotonic));
         let retry = Duration::from_millis(rand::rng().random_range(RETRY_MS));
@@ -72,6 +75,7 @@ impl StatusStream {
         Self {
             subscription,
             open: OpenStream::new(metrics),
+            _place: place,
             head: Some(head.freeze()),
             due,
             timer: Box::pin(tokio::time::sleep_until(now)),

@@ -33,3 +33,12 @@ pub fn word(value: impl serde::Serialize) -> String {
 pub fn from_word<T: serde::de::DeserializeOwned>(text: &str) -> Option<T> {
     T::deserialize(serde::de::value::StrDeserializer::<serde::de::value::Error>::new(text)).ok()
 }
+
+/// Reads JSON that is not part of the contract, such as a file of keys.
+///
+/// # Errors
+///
+/// The place where it does not fit, and not what stands there: that may be a secret.
+pub fn read_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|error| format!("line {}, column {}", error.line(), error.column()))
+}

@@ -32,12 +32,18 @@ pub enum Code {
     MethodNotAllowed,
     /// 408: the body took too long.
     RequestTimeout,
-    /// 413: the body is larger than the contract allows.
+    /// 413: the body is larger than the server takes.
     BodyTooLarge,
     /// 415: the body is not `application/json`.
     UnsupportedMediaType,
+    /// 429: the principal or the address has as many streams open as it may.
+    TooManyStreams,
     /// 500: a fault of ours; the log says which.
     Internal,
+    /// 503: the server has as many streams open as it can carry.
+    TooManyViewers,
+    /// 503: the server has as many connections open as it can carry.
+    TooManyConnections,
 }
 
 impl Code {
@@ -54,7 +60,9 @@ impl Code {
             Self::RequestTimeout => (408, "Request Timeout"),
             Self::BodyTooLarge => (413, "Content Too Large"),
             Self::UnsupportedMediaType => (415, "Unsupported Media Type"),
+            Self::TooManyStreams => (429, "Too Many Requests"),
             Self::Internal => (500, "Internal Server Error"),
+            Self::TooManyViewers | Self::TooManyConnections => (503, "Service Unavailable"),
         }
     }
 }

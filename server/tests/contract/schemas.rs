@@ -42,10 +42,10 @@ impl OpenApi {
     pub(crate) fn strict(&self, schema: &Value) -> Validator {
         let mut strict = self.with_components(schema);
         let components = strict["components"]["schemas"].as_object_mut().expect("the document has schemas");
-        // The others are the base of these, and do not know what is added to them.
+        // Facts are the base of others, and do not know what is added to them.
         for (name, component) in components {
             let is_object = component["type"] == "object" || component.get("$ref").is_some();
-            if is_object && !["Facts", "AnyProblem"].contains(&name.as_str()) {
+            if is_object && name != "Facts" {
                 component["unevaluatedProperties"] = false.into();
             }
         }

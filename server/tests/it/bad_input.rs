@@ -56,6 +56,19 @@ async fn a_bad_beat_names_the_field_and_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_beat_of_more_shards_than_there_may_be_is_refused_whole() {
+    let scene = Scene::start().await;
+    for round in 0..25 {
+        scene.beat(json!({"shards": shards(round * 4000..(round + 1) * 4000, 1_000_000, "ready")})).await;
+    }
+    let one_more = json!({"shards": shards([99_999, 100_000], 1_000_000, "fatal")});
+    let problem = post(&scene, "/api/v1/heartbeats", one_more.to_string()).await;
+    assert_eq!((problem["code"].as_str(), problem["pointer"].as_str()), (Some("invalid_heartbeat"), Some("/shards")));
+    let known = 99_999_u64 << 22;
+    assert_eq!(scene.status(&known.to_string()).await["state"], "online", "half of a beat is not applied");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bad_goodbye_names_the_field_and_changes_nothing() {
     let scene = Scene::start().await;
     scene.beat(json!({"intervalMs": 60000, "shards": shards([0], 1, "ready")})).await;

@@ -1,20 +1,12 @@
 //! The command: what it prints, where it stops, and its exit codes.
 
-use std::path::Path;
-
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::time::timeout;
 
-use crate::support::command::{ended, guildpulse, output, send};
+use crate::support::command::{Served, ended, guildpulse, output, printed, refusal, send};
 use crate::support::{GUILD, SOON, Scene, Viewer, client};
 
-/// Exit code and standard error of a command that must not start.
-async fn refusal(arguments: &str, folder: &Path) -> (Option<i32>, String) {
-    let output = output(guildpulse(arguments, folder)).await;
-    assert!(output.stdout.is_empty(), "{:?}", output.stdout);
-    (output.status.code(), String::from_utf8(output.stderr).unwrap())
-}
+/// The limits that `guildpulse config` shows when nobody has set any.
+const LIMITS: &str = "max_body_bytes = 2097152\nmax_head_bytes = 65536\nhead_timeout_ms = 12500\nbody_timeout_ms = 10000\ntrusted_proxies = []\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_usage_and_bad_settings_are_one_clear_line_exit_2_and_nothing_touched() {
@@ -33,7 +25,13 @@ async fn bad_usage_and_bad_settings_are_one_clear_line_exit_2_and_nothing_touche
         ("serve --config wrong.toml", &["wrong.toml:1", "80"]),
         ("serve --lissten 127.0.0.1:0", &["--lissten"]),
         ("serve --listen nonsense", &["--listen", "nonsense"]),
+        ("serve --jwt-algorithm none", &["--jwt-algorithm", "none", "HS256, EdDSA, RS256 or ES256"]),
+        ("serve --jwt-algorithm RS256", &["RS256", "jwt_keys", "PEM public key", "JWK set"]),
+        ("serve --jwt-keys wrong.toml", &["jwt_keys", "HS256", "jwt_algorithm"]),
+        ("serve --jwt-algorithm RS256 --jwt-keys missing.pem --listen 127.0.0.1:0", &["missing.pem"]),
         ("serve --cors-origins *", &["--cors-origins", "origin"]),
+        ("serve --max-viewers 0", &["max_viewers", "it has to be 1 to"]),
+        ("serve --trusted-proxy 10.0.0.1,elsewhere", &["--trusted-proxy", "elsewhere", "10.0.0.0/8"]),
         (&format!("serve --listen {taken}"), &["cannot listen on", &taken.to_string()]),
         (&format!("serve --listen 127.0.0.1:0 --admin-listen {taken}"), &["cannot listen on", &taken.to_string()]),
         ("serve --listen 127.0.0.1:0 --data unknown.toml/data", &["unknown.toml/data"]),
@@ -81,12 +79,28 @@ async fn an_empty_secret_file_is_refused() {
 async fn an_empty_variable_counts_as_not_set() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = guildpulse("config", folder.path());
-    for name in ["LISTEN", "ADMIN_LISTEN", "DATA", "CONFIG", "PUBLIC_URL", "CORS_ORIGINS", "JWT_SECRET", "BOT_TOKEN"] {
+    for name in [
+        "LISTEN",
+        "ADMIN_LISTEN",
+        "DATA",
+        "CONFIG",
+        "PUBLIC_URL",
+        "CORS_ORIGINS",
+        "JWT_SECRET",
+        "BOT_TOKEN",
+        "JWT_ALGORITHM",
+        "JWT_KEYS",
+        "JWT_ISSUER",
+        "JWT_AUDIENCE",
+        "JWT_PREVIOUS_SECRET",
+        "MAX_VIEWERS",
+        "TRUSTED_PROXIES",
+    ] {
         command.env(format!("GUILDPULSE_{name}"), "");
     }
     let output = output(command).await;
-    let expected = "listen = \"127.0.0.1:3001\"\ndata = \"./guildpulse-data\"\nretention_days = 100\ndrain_seconds = 5\ncors_origins = []\n";
-    assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{output:?}");
+    let expected = "listen = \"127.0.0.1:3001\"\ndata = \"./guildpulse-data\"\nretention_days = 100\ndrain_seconds = 5\ncors_origins = []\njwt_algorithm = \"HS256\"\n";
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{expected}{LIMITS}"), "{output:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,8 +112,8 @@ async fn flags_win_over_the_environment_and_that_over_the_file() {
     let mut command = guildpulse("config --config guildpulse.toml --listen 127.0.0.1:3", folder.path());
     command.env("GUILDPULSE_LISTEN", "127.0.0.1:4").env("GUILDPULSE_ADMIN_LISTEN", "127.0.0.1:5");
     let said = String::from_utf8(output(command).await.stdout).unwrap();
-    let expected = "listen = \"127.0.0.1:3\"\nadmin_listen = \"127.0.0.1:5\"\ndata = \"from-file\"\nretention_days = 100\ndrain_seconds = 5\ncors_origins = []\nbot_token = \"hidden\"\n";
-    assert_eq!(said, expected);
+    let expected = "listen = \"127.0.0.1:3\"\nadmin_listen = \"127.0.0.1:5\"\ndata = \"from-file\"\nretention_days = 100\ndrain_seconds = 5\ncors_origins = []\nbot_token = \"hidden\"\njwt_algorithm = \"HS256\"\n";
+    assert_eq!(said, format!("{expected}{LIMITS}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,36 +138,6 @@ async fn every_setting_is_documented_and_every_documented_setting_exists() {
     known.sort();
     documented.sort();
     assert_eq!(documented, known);
-}
-
-/// A server as a process, with its secrets in `data` below the folder.
-struct Served {
-    process: tokio::process::Child,
-    url: String,
-    log: tokio::io::Lines<BufReader<tokio::process::ChildStderr>>,
-}
-
-impl Served {
-    async fn start(folder: &Path) -> Self {
-        let mut command = guildpulse("serve --listen 127.0.0.1:0 --data data", folder);
-        let mut process = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
-        let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
-        loop {
-            let line = timeout(SOON, log.next_line()).await.expect("it starts").unwrap().expect("it goes on");
-            if let Some((_, rest)) = line.split_once("listening on ") {
-                let url = rest.split_whitespace().next().unwrap().to_owned();
-                return Self { process, url, log };
-            }
-        }
-    }
-}
-
-async fn printed(arguments: &str, folder: &Path) -> String {
-    let output = output(guildpulse(arguments, folder)).await;
-    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(text.lines().count(), 1, "a token and nothing else");
-    text.trim_end().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

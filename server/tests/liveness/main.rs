@@ -1,6 +1,7 @@
 //! The rules of liveness, checked: by an oracle over random scripts, claim by claim, and rule by
 //! rule.
 
+mod bounds;
 mod claims;
 mod examples;
 mod kept;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::apply::LostGateway;
+use super::bounds::MOST_PROCESSES;
 use super::process::{Process, freshness};
 use super::{Monotonic, Now};
 use crate::wire::{
@@ -163,13 +164,25 @@ impl Shard {
             let ended = gone.map(|process| process.unavailable).unwrap_or_default();
             return Heard { ended, gateway: LostGateway::No, changed: true };
         }
+        let displaced = if known.is_none() { self.make_room() } else { BTreeSet::new() };
         let index = known.unwrap_or_else(|| {
             self.processes.push(Process::new(beat.instance.clone(), beat.session.clone(), order));
             self.processes.len() - 1
         });
-        let heard = self.processes[index].beat(beat, report, order, now);
+        let mut heard = self.processes[index].beat(beat, report, order, now);
+        heard.ended.extend(displaced);
         self.changed |= heard.changed;
         heard
+    }
+
+    /// Where there are as many processes as there may be, the one that will be silent first goes;
+    /// returns the guilds that it reported.
+    fn make_room(&mut self) -> BTreeSet<GuildId> {
+        if self.processes.len() < MOST_PROCESSES {
+            return BTreeSet::new();
+        }
+        let first = (0..self.processes.len()).min_by_key(|index| self.processes[*index].deadline);
+        self.processes.remove(first.expect("there are many")).unavailable
     }
 
     /// Takes the processes that the goodbye speaks for off the shard; `None` if there are none.

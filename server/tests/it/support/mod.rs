@@ -3,14 +3,15 @@
 pub(crate) mod browser;
 pub(crate) mod command;
 pub(crate) mod raw;
+pub(crate) mod signer;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use guildpulse::auth::{Claims, Guilds, mint};
+use guildpulse::auth::{Claims, Guilds, SecretsError, mint};
 use guildpulse::clock;
 use guildpulse::config::{Config, Secret};
-use guildpulse::server::Server;
+use guildpulse::server::{Reloaded, Reloader, Server};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -37,6 +38,7 @@ pub(crate) struct Scene {
     pub data: TempDir,
     pub http: Client,
     config: Config,
+    reloader: Reloader,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<()>,
 }
@@ -53,9 +55,10 @@ impl Scene {
         let mut config = config(&data);
         change(&mut config);
         let server = Server::bind(config.clone()).await.unwrap();
+        let reloader = server.reloader();
         let (addr, admin) = (server.addr(), server.admin_addr().unwrap());
         let (stop, running) = run(server);
-        Self { addr, admin, data, http: client(SOON), config, stop: Some(stop), running }
+        Self { addr, admin, data, http: client(SOON), config, reloader, stop: Some(stop), running }
     }
 
     /// Stops the server and starts one on the same folder, at another address.
@@ -63,6 +66,7 @@ impl Scene {
         self.stop();
         timeout(SOON * 2, &mut self.running).await.expect("the server stops").unwrap();
         let server = Server::bind(self.config.clone()).await.unwrap();
+        self.reloader = server.reloader();
         (self.addr, self.admin) = (server.addr(), server.admin_addr().unwrap());
         let (stop, running) = run(server);
         (self.stop, self.running) = (Some(stop), running);
@@ -75,6 +79,13 @@ impl Scene {
     /// Asks the server to stop.
     pub(crate) fn stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
+    }
+
+    /// Hands the server changed settings while it runs.
+    pub(crate) fn reload(&self, change: impl FnOnce(&mut Config)) -> Result<Reloaded, SecretsError> {
+        let mut config = self.config.clone();
+        change(&mut config);
+        self.reloader.reload(&config)
     }
 
     /// A token that may see every guild.
@@ -121,6 +132,17 @@ impl Scene {
         answer
     }
 
+    /// A number of the metrics, such as `guildpulse_viewers`.
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
+        let metrics = self.http.get(format!("http://{}/metrics", self.admin)).send().await.unwrap().text().await.unwrap();
+        metric(&metrics, name)
+    }
+
+    /// How often a limit was reached.
+    pub(crate) async fn reached(&self, limit: &str) -> u64 {
+        self.metric(&format!("guildpulse_limits_reached_total{{limit=\"{limit}\"}}")).await
+    }
+
     /// A viewer of the guild.
     pub(crate) async fn watch(&self, guild: &str) -> Viewer {
         Viewer::open(&self.url(&format!("/api/v1/guilds/{guild}/status/stream")), &self.operator()).await
@@ -150,6 +172,12 @@ pub(crate) fn config(data: &TempDir) -> Config {
         bot_token: Some(Secret::new(BOT_TOKEN)),
         ..Config::default()
     }
+}
+
+/// A number of the metrics.
+pub(crate) fn metric(metrics: &str, name: &str) -> u64 {
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.unwrap_or_else(|| panic!("no {name} in {metrics}")).parse().unwrap()
 }
 
 /// Status and JSON of an answer.
