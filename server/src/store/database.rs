@@ -58,7 +58,7 @@ impl Database {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let lock = lock(folder)?;
         let path = path(folder);
-        let connection = match connect(&path) {
+        let connection = match refuse_cut(&path).and_then(|()| connect(&path)) {
             Err(Fault::Corrupt(what)) => {
                 set_aside(&path, &what, now)?;
                 connect(&path)?
@@ -151,10 +151,8 @@ impl Database {
     /// its log short, which SQLite does not notice as long as it remembers the pages. `alive` is
     /// what [`keep_run`](Self::keep_run) wrote last.
     pub(super) fn is_whole(&mut self, run: Run, alive: UnixMillis) -> Result<(), Fault> {
-        let length = fs::metadata(&self.path)?.len();
-        if length < LEAST_BYTES {
-            return Err(Fault::Corrupt(format!("only {length} bytes are left of the file")));
-        }
+        refuse_cut(&self.path)?;
+        let length = length(&self.path);
         let connection = look(&self.path)?;
         let sql = "SELECT alive_ms FROM run WHERE boot = ?";
         let found: i64 = connection.query_row(sql, [run.boot], |row| row.get(0))?;
@@ -170,7 +168,7 @@ impl Database {
 /// a foreign lock at the start does not cost what is known.
 pub(super) fn peek(folder: &Path) -> Result<(State, u64), Fault> {
     let path = path(folder);
-    let log = fs::metadata(sibling(&path, "-wal")).map_or(0, |wal| wal.len());
+    let log = length(&sibling(&path, "-wal"));
     // Without a log beside it nobody is writing, and the file alone is the whole database; then it
     // can be read in a folder where SQLite may not make its own files.
     let immutable = if log == 0 { "?immutable=1" } else { "" };
@@ -219,6 +217,21 @@ fn read(connection: &Connection) -> Result<(State, u64), Fault> {
         return Err(Fault::Corrupt(format!("{boot} is no number of a run")));
     }
     Ok((rows::read_all(connection)?, boot))
+}
+
+/// Fails if so little is left of the file that SQLite would take it for a new one, and throw away
+/// the log beside it. An empty file without a log is what a full disk leaves of a first start.
+fn refuse_cut(path: &Path) -> Result<(), Fault> {
+    let (left, log) = (length(path), length(&sibling(path, "-wal")));
+    if left < LEAST_BYTES && left + log > 0 {
+        return Err(Fault::Corrupt(format!("only {left} bytes are left of the file")));
+    }
+    Ok(())
+}
+
+/// How long a file is; one that is not there has no length.
+fn length(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |file| file.len())
 }
 
 fn connect(path: &Path) -> Result<Connection, Fault> {

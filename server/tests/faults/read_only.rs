@@ -54,9 +54,9 @@ async fn a_start_with_a_read_only_folder_reads_what_is_known_and_recovers_by_chm
     // After a stop there is no log beside the database; after a kill there is.
     for killed in [false, true] {
         if killed {
-            server.kill().await
+            server.kill().await;
         } else {
-            server.stop().await
+            server.stop().await;
         }
         writable(&place, false);
         let loud = place.lines("the store cannot be written").len();

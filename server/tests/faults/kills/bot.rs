@@ -70,7 +70,7 @@ impl Bot {
 
     pub(super) async fn beat(&self, number: u64) -> Result<(), reqwest::Error> {
         let version = format!("news-{number}");
-        let state = if self.kind == Kind::Flapping && number % 2 == 0 { "reconnecting" } else { "ready" };
+        let state = if self.kind == Kind::Flapping && number.is_multiple_of(2) { "reconnecting" } else { "ready" };
         let mut beat = json!({"session": "s", "seq": number, "shards": shards(self.ids.clone(), COUNT, state)});
         beat["instance"] = json!(format!("{}", self.ids.start));
         if self.kind == Kind::News {

@@ -55,9 +55,9 @@ impl Database {
         is_sound(&self.connection).unwrap()
     }
 
-    /// Whether the transition that led to this status is in the log.
+    /// Whether the transition that led to this status is in the log; there may be no log yet.
     pub(crate) fn has(&self, status: &Value) -> bool {
-        has(&self.connection, status).unwrap()
+        has(&self.connection, status).unwrap_or(false)
     }
 }
 

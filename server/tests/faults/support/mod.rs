@@ -89,9 +89,10 @@ pub(crate) async fn eventually<T>(what: &str, patience: Duration, mut look: impl
     }
 }
 
-/// Says something even if the test passes: a figure, or a claim that could not be shown here.
+/// Says something even if the test passes, which what is printed with a macro does not: a figure,
+/// or a claim that could not be shown here.
 pub(crate) fn say(text: &str) {
-    writeln!(std::io::stderr(), "{text}").unwrap();
+    std::io::stderr().write_all(format!("{text}\n").as_bytes()).unwrap();
 }
 
 /// This machine does not let us show a claim.
