@@ -157,12 +157,17 @@ async fn what_happened_just_before_a_stop_is_in_the_log() {
     let place = Place::new();
     for round in 0..20 {
         let server = place.start().await;
-        let version = format!("last-{round}");
-        place.beat(&json!({"version": version, "shards": shards(0..100, 100, "ready")})).await;
+        // One after the other, so that the last of them wait for the next write of a busy writer.
+        let version = |number: u32| format!("last-{round}-{number}");
+        for number in 0..5 {
+            place.beat(&json!({"version": version(number), "shards": shards(0..100, 100, "ready")})).await;
+        }
         server.stop().await;
         let database = place.database();
-        let logged = database.number("SELECT count(DISTINCT shard_id) FROM transition WHERE version = ?", [&version]);
-        assert_eq!(logged, 100, "round {round}");
+        for number in 0..5 {
+            let sql = "SELECT count(DISTINCT shard_id) FROM transition WHERE version = ?";
+            assert_eq!(database.number(sql, [version(number)]), 100, "round {round}");
+        }
         assert_eq!(database.number("SELECT count(*) FROM run WHERE ended_ms IS NULL", ()), 0);
     }
 }
