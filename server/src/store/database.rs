@@ -22,6 +22,8 @@ const LOCK: &str = "guildpulse.lock";
 const PATIENCE: Duration = Duration::from_millis(250);
 /// Each step brings the tables from one version to the next; `PRAGMA user_version` counts them.
 const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+/// A file that is shorter than this has lost what SQLite writes first.
+const LEAST_BYTES: u64 = 512;
 /// How many rows of the log one write removes, so that none takes long.
 const PRUNED_ROWS: i64 = 2000;
 
@@ -44,6 +46,8 @@ pub(super) struct Database {
     path: PathBuf,
     /// The file that was opened: device and inode.
     identity: (u64, u64),
+    /// How long it was when it was last looked at.
+    length: u64,
     /// The lock of the folder, held until this is dropped.
     _lock: File,
 }
@@ -54,7 +58,7 @@ impl Database {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let lock = lock(folder)?;
         let path = path(folder);
-        let connection = match connect(&path) {
+        let connection = match refuse_cut(&path).and_then(|()| connect(&path)) {
             Err(Fault::Corrupt(what)) => {
                 set_aside(&path, &what, now)?;
                 connect(&path)?
@@ -62,7 +66,7 @@ impl Database {
             result => result?,
         };
         let identity = identity(&path)?;
-        Ok(Self { connection, path, identity, _lock: lock })
+        Ok(Self { connection, path, identity, length: 0, _lock: lock })
     }
 
     /// Gives the file another name and begins a new one. What was in it is lost to this server, but
@@ -142,13 +146,29 @@ impl Database {
         let here = identity(&self.path).is_ok_and(|identity| identity == self.identity);
         if here { Ok(()) } else { Err(Fault::Gone) }
     }
+
+    /// Fails if what others find in the file is not what was written into it: somebody has cut it or
+    /// its log short, which SQLite does not notice as long as it remembers the pages. `alive` is
+    /// what [`keep_run`](Self::keep_run) wrote last.
+    pub(super) fn is_whole(&mut self, run: Run, alive: UnixMillis) -> Result<(), Fault> {
+        refuse_cut(&self.path)?;
+        let length = length(&self.path);
+        let connection = look(&self.path)?;
+        let sql = "SELECT alive_ms FROM run WHERE boot = ?";
+        let found: i64 = connection.query_row(sql, [run.boot], |row| row.get(0))?;
+        if found != alive.0 {
+            return Err(Fault::Corrupt("it does not hold what was written last".into()));
+        }
+        // It becomes shorter by our own removal of old lines, too, which does not happen often.
+        if length < std::mem::replace(&mut self.length, length) { find_damage(&connection) } else { Ok(()) }
+    }
 }
 
 /// Reads what can be read of a database that cannot be opened as it should, so that a full disk or
 /// a foreign lock at the start does not cost what is known.
 pub(super) fn peek(folder: &Path) -> Result<(State, u64), Fault> {
     let path = path(folder);
-    let log = fs::metadata(sibling(&path, "-wal")).map_or(0, |wal| wal.len());
+    let log = length(&sibling(&path, "-wal"));
     // Without a log beside it nobody is writing, and the file alone is the whole database; then it
     // can be read in a folder where SQLite may not make its own files.
     let immutable = if log == 0 { "?immutable=1" } else { "" };
@@ -172,9 +192,20 @@ pub(super) fn copy(folder: &Path, to: &Path) -> Result<(), Fault> {
 
 /// Looks through a whole database for damage. `started` is given what stops it.
 pub(super) fn check(folder: &Path, started: impl FnOnce(rusqlite::InterruptHandle)) -> Result<(), Fault> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path(folder), flags)?;
+    let connection = look(&path(folder))?;
     started(connection.get_interrupt_handle());
+    find_damage(&connection)
+}
+
+/// Opens the database in a way that changes neither the file nor the log beside it.
+fn look(path: &Path) -> Result<Connection, Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    Ok(connection)
+}
+
+fn find_damage(connection: &Connection) -> Result<(), Fault> {
     let said: String = connection.query_row("PRAGMA quick_check(1)", (), |row| row.get(0))?;
     if said == "ok" { Ok(()) } else { Err(Fault::Corrupt(said)) }
 }
@@ -188,9 +219,25 @@ fn read(connection: &Connection) -> Result<(State, u64), Fault> {
     Ok((rows::read_all(connection)?, boot))
 }
 
+/// Fails if so little is left of the file that SQLite would take it for a new one, and throw away
+/// the log beside it. An empty file without a log is what a full disk leaves of a first start.
+fn refuse_cut(path: &Path) -> Result<(), Fault> {
+    let (left, log) = (length(path), length(&sibling(path, "-wal")));
+    if left < LEAST_BYTES && left + log > 0 {
+        return Err(Fault::Corrupt(format!("only {left} bytes are left of the file")));
+    }
+    Ok(())
+}
+
+/// How long a file is; one that is not there has no length.
+fn length(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |file| file.len())
+}
+
 fn connect(path: &Path) -> Result<Connection, Fault> {
     // Made here, because SQLite would let others read it.
     OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+    refuse_newer(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(PATIENCE)?;
@@ -208,13 +255,20 @@ fn connect(path: &Path) -> Result<Connection, Fault> {
     Ok(connection)
 }
 
-fn migrate(connection: &mut Connection) -> Result<(), Fault> {
+/// Fails if a newer version has written the file, before anything is written into it: the other
+/// pragmas do, and so does closing what could be written.
+fn refuse_newer(path: &Path) -> Result<(), Fault> {
     let known = u32::try_from(MIGRATIONS.len()).expect("there are a few");
-    let version = |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0));
+    let found = version(&look(path)?)?;
+    if found > known { Err(Fault::Newer { found, known }) } else { Ok(()) }
+}
+
+fn version(connection: &Connection) -> Result<u32, Fault> {
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), Fault> {
     let found = version(connection)?;
-    if found > known {
-        return Err(Fault::Newer { found, known });
-    }
     for (step, sql) in (1..).zip(MIGRATIONS).skip(usize::try_from(found).expect("a version fits")) {
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         tx.execute_batch(sql)?;

@@ -213,7 +213,8 @@ impl Writer {
         let mut kept = Ok(());
         if self.look <= now.monotonic {
             self.look = now.monotonic + LOOK;
-            kept = database.is_there().and_then(|()| database.keep_run(self.run, now.wall));
+            let there = database.is_there().and_then(|()| database.keep_run(self.run, now.wall));
+            kept = there.and_then(|()| database.is_whole(self.run, now.wall));
         }
         if kept.is_ok() && self.prune <= now.monotonic {
             let retention = i64::try_from(self.settings.retention.as_millis()).unwrap_or(i64::MAX);

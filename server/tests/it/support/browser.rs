@@ -59,12 +59,17 @@ impl Viewer {
 
     /// The next event of any type; `None` at the end of the stream.
     pub(crate) async fn event_by(&mut self, deadline: Instant) -> Option<Event> {
+        let read = timeout_at(deadline, self.read()).await;
+        read.unwrap_or_else(|_| panic!("no event in time; unread: {:?}", self.rest)).unwrap()
+    }
+
+    /// The next event of any type, whenever it comes; `None` at the end of the stream.
+    pub(crate) async fn read(&mut self) -> reqwest::Result<Option<Event>> {
         loop {
             if let Some(event) = self.dispatched.pop_front() {
-                return Some(event);
+                return Ok(Some(event));
             }
-            let read = timeout_at(deadline, self.response.chunk()).await;
-            let chunk = read.unwrap_or_else(|_| panic!("no event in time; unread: {:?}", self.rest)).unwrap()?;
+            let Some(chunk) = self.response.chunk().await? else { return Ok(None) };
             for byte in chunk {
                 match byte {
                     b'\n' => {
