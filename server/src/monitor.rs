@@ -131,7 +131,7 @@ impl Monitor {
             }
             if watch.seen <= now.monotonic {
                 watch.seen = now.monotonic + SEEN;
-                self.store.put(Changes { seen: core.liveness.last_heartbeats().collect(), ..Changes::default() });
+                self.keep_last_heartbeats(&core);
             }
             let until = due.map_or(now.monotonic + WATCH, |due| (due + LINGER).min(now.monotonic + WATCH));
             watch.expected = until;
@@ -143,10 +143,16 @@ impl Monitor {
         }
     }
 
-    /// Lets [`run`](Self::run) return.
+    /// Lets [`run`](Self::run) return, and hands the store what it does not have yet.
     pub fn stop(&self) {
-        self.lock().stopped = true;
+        let mut core = self.lock();
+        core.stopped = true;
+        self.keep_last_heartbeats(&core);
         self.wake.notify_all();
+    }
+
+    fn keep_last_heartbeats(&self, core: &Core) {
+        self.store.put(Changes { seen: core.liveness.last_heartbeats().collect(), ..Changes::default() });
     }
 
     /// Moves the deadlines if the loop is later than it meant to be, or if the machine slept

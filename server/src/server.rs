@@ -182,6 +182,7 @@ impl Server {
         shutdown.await;
         // From here on beats may not reach us any more, which is no news of the bot.
         app.monitor.stop();
+        until(|| monitor.is_finished()).await;
         // What is known is safe before anything else is tried.
         let store = app.store.clone();
         tokio::task::spawn_blocking(move || store.flush(FLUSH)).await.expect("waiting does not panic");
@@ -192,14 +193,18 @@ impl Server {
         }
         // The admin address takes beats and answers `/readyz` until the end.
         ended.cancel();
-        let join = |thread: JoinHandle<()>| thread.join().expect("a panic in a thread of the server ends the process");
-        [Some(monitor), admin].into_iter().flatten().for_each(join);
+        if let Some(admin) = &admin {
+            until(|| admin.is_finished()).await;
+        }
+        app.monitor.stop();
         app.store.stop();
-        let disk = [writer, check];
-        if tokio::time::timeout(FLUSH, until(|| disk.iter().all(JoinHandle::is_finished))).await.is_ok() {
-            disk.into_iter().for_each(join);
-        } else {
+        let mut threads = vec![monitor, writer, check];
+        threads.extend(admin);
+        if tokio::time::timeout(FLUSH, until(|| threads.iter().all(JoinHandle::is_finished))).await.is_err() {
             tracing::warn!("the disk does not answer; what it has not taken by now is lost");
+        }
+        for thread in threads.into_iter().filter(JoinHandle::is_finished) {
+            thread.join().expect("a panic in a thread of the server ends the process");
         }
     }
 }

@@ -6,8 +6,10 @@ use crate::wire::{Beat, ShardKey};
 
 /// How many shards are known at once, in all generations. The largest bots have some thousand.
 const MOST_SHARDS: usize = 100_000;
-/// How many guilds are exceptions at once; of more than these, nothing is noted.
+/// How many guilds are exceptions at once, in all and of one shard; of more than these, nothing is
+/// noted. Discord puts at most 2500 guilds on a shard.
 pub(super) const MOST_EXCEPTIONS: usize = 1_000_000;
+pub(super) const MOST_EXCEPTIONS_OF_A_SHARD: usize = 10_000;
 /// How many processes beat for one shard at once. A deploy has two.
 pub(super) const MOST_PROCESSES: usize = 64;
 

@@ -1,36 +1,27 @@
 //! The file: opening it, bringing its tables up to date, setting it aside, writing.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+use rusqlite::{Connection, InterruptHandle, OpenFlags, TransactionBehavior, params};
 
 use super::changes::{Changes, State};
 use super::fault::Fault;
+use super::file::{self, Identity, identity, length, path, refuse_cut, set_aside, sibling};
 use super::rows;
 use crate::liveness::StoredShard;
 use crate::wire::UnixMillis;
 
-/// The name of the file in the data folder.
-const NAME: &str = "guildpulse.db";
-/// Whoever holds the lock of this file has the data folder.
-const LOCK: &str = "guildpulse.lock";
 /// How long we wait for somebody else's write before we go on without the store.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// Each step brings the tables from one version to the next; `PRAGMA user_version` counts them.
 const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
-/// A file that is shorter than this has lost what SQLite writes first.
-const LEAST_BYTES: u64 = 512;
+/// How far a time may be ahead of the clock before it is taken for one of a clock that was.
+const A_DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// How many rows of the log one write removes, so that none takes long.
 const PRUNED_ROWS: i64 = 2000;
-
-/// The path of the database in a data folder.
-pub fn path(folder: &Path) -> PathBuf {
-    folder.join(NAME)
-}
 
 /// A run of the server.
 #[derive(Debug, Clone, Copy)]
@@ -39,13 +30,21 @@ pub(super) struct Run {
     pub(super) started: UnixMillis,
 }
 
+/// What the last run left.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    pub(super) state: State,
+    /// The number of that run.
+    pub(super) boot: u64,
+}
+
 /// An open database, which nobody else writes.
 #[derive(Debug)]
 pub(super) struct Database {
     connection: Connection,
     path: PathBuf,
-    /// The file that was opened: device and inode.
-    identity: (u64, u64),
+    /// The file that was opened.
+    pub(super) identity: Identity,
     /// How long it was when it was last looked at.
     length: u64,
     /// The lock of the folder, held until this is dropped.
@@ -54,11 +53,13 @@ pub(super) struct Database {
 
 impl Database {
     /// Opens the database of the folder, or begins one. A corrupt one is set aside first.
-    pub(super) fn open(folder: &Path, now: UnixMillis) -> Result<Self, Fault> {
+    ///
+    /// Returns what the last run left in it.
+    pub(super) fn open(folder: &Path, now: UnixMillis) -> Result<(Self, Left), Fault> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let lock = lock(folder)?;
+        let lock = file::lock(folder)?;
         let path = path(folder);
-        let connection = match refuse_cut(&path).and_then(|()| connect(&path)) {
+        let (connection, left) = match refuse_cut(&path).and_then(|()| connect(&path)) {
             Err(Fault::Corrupt(what)) => {
                 set_aside(&path, &what, now)?;
                 connect(&path)?
@@ -66,7 +67,7 @@ impl Database {
             result => result?,
         };
         let identity = identity(&path)?;
-        Ok(Self { connection, path, identity, length: 0, _lock: lock })
+        Ok((Self { connection, path, identity, length: 0, _lock: lock }, left))
     }
 
     /// Gives the file another name and begins a new one. What was in it is lost to this server, but
@@ -74,11 +75,6 @@ impl Database {
     pub(super) fn renew(self, what: &str, now: UnixMillis) -> Result<(), Fault> {
         drop(self.connection);
         set_aside(&self.path, what, now)
-    }
-
-    /// What the last run left, and the number of that run.
-    pub(super) fn read(&self) -> Result<(State, u64), Fault> {
-        read(&self.connection)
     }
 
     /// Notes that a run of the server began.
@@ -128,17 +124,34 @@ impl Database {
         Ok(())
     }
 
-    /// Removes some of what is older; true if there may be more of it.
-    pub(super) fn prune(&mut self, older_than: UnixMillis) -> Result<bool, Fault> {
-        // Lines are written in the order of their times, so that the old ones are the first.
-        let sql = "DELETE FROM transition WHERE at_ms < ?1
-                   AND id < (SELECT coalesce(min(id), 0) FROM transition) + ?2";
-        let pruned = self.connection.execute(sql, params![older_than.0, PRUNED_ROWS])?;
-        self.connection.execute("DELETE FROM run WHERE alive_ms < ?", [older_than.0])?;
+    /// Removes what is older of the next lines behind the line `after`; returns the last of those
+    /// that it looked at, if there may be more of them.
+    pub(super) fn prune(&mut self, after: i64, older_than: UnixMillis, now: UnixMillis) -> Result<Option<i64>, Fault> {
+        let first = self.connection.query_row("SELECT min(id) FROM transition WHERE id > ?", [after], |row| row.get(0))?;
+        let Some(first): Option<i64> = first else { return Ok(None) };
+        let last = first + PRUNED_ROWS - 1;
+        let sql = "DELETE FROM transition WHERE id BETWEEN ? AND ? AND at_ms < ?";
+        let pruned = self.connection.execute(sql, params![first, last, older_than.0])?;
+        // Lines stand in the order of their times, so behind one that is young there is none that is
+        // old; unless it is of a time when the clock was ahead.
+        let sql = "SELECT EXISTS (SELECT 1 FROM transition WHERE id BETWEEN ? AND ? AND at_ms > ?)";
+        let ahead: bool = self.connection.query_row(sql, params![first, last, now.0 + A_DAY_MS], |row| row.get(0))?;
+        self.vacuum()?;
+        Ok((pruned > 0 || ahead).then_some(last))
+    }
+
+    /// Forgets the starts of the server that were over long ago.
+    pub(super) fn prune_runs(&mut self, older_than: UnixMillis, run: Run) -> Result<(), Fault> {
+        self.connection.execute("DELETE FROM run WHERE alive_ms < ? AND boot <> ?", params![older_than.0, run.boot])?;
+        Ok(())
+    }
+
+    /// Gives some of what is free in the file back to the disk.
+    fn vacuum(&mut self) -> Result<(), Fault> {
         let mut vacuum = self.connection.prepare("PRAGMA incremental_vacuum(500)")?;
         let mut steps = vacuum.query(())?;
         while steps.next()?.is_some() {}
-        Ok(pruned > 0)
+        Ok(())
     }
 
     /// Fails if the path no longer names the file that is open.
@@ -166,8 +179,11 @@ impl Database {
 
 /// Reads what can be read of a database that cannot be opened as it should, so that a full disk or
 /// a foreign lock at the start does not cost what is known.
-pub(super) fn peek(folder: &Path) -> Result<(State, u64), Fault> {
+pub(super) fn peek(folder: &Path) -> Result<Left, Fault> {
     let path = path(folder);
+    if !path.exists() {
+        return Ok(Left::default());
+    }
     let log = length(&sibling(&path, "-wal"));
     // Without a log beside it nobody is writing, and the file alone is the whole database; then it
     // can be read in a folder where SQLite may not make its own files.
@@ -190,11 +206,26 @@ pub(super) fn copy(folder: &Path, to: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Looks through a whole database for damage. `started` is given what stops it.
-pub(super) fn check(folder: &Path, started: impl FnOnce(rusqlite::InterruptHandle)) -> Result<(), Fault> {
-    let connection = look(&path(folder))?;
-    started(connection.get_interrupt_handle());
-    find_damage(&connection)
+/// What is wrong with a file.
+#[derive(Debug)]
+pub(super) struct Damage {
+    pub(super) what: String,
+    pub(super) file: Identity,
+}
+
+/// Looks through a whole database for damage. `begins` is given what stops it, and says whether to
+/// begin at all.
+pub(super) fn check(folder: &Path, begins: impl FnOnce(InterruptHandle) -> bool) -> Result<Option<Damage>, Fault> {
+    let path = path(folder);
+    let file = identity(&path)?;
+    let connection = look(&path)?;
+    if !begins(connection.get_interrupt_handle()) {
+        return Ok(None);
+    }
+    match find_damage(&connection) {
+        Err(Fault::Corrupt(what)) => Ok(Some(Damage { what, file })),
+        result => result.map(|()| None),
+    }
 }
 
 /// Opens the database in a way that changes neither the file nor the log beside it.
@@ -210,33 +241,17 @@ fn find_damage(connection: &Connection) -> Result<(), Fault> {
     if said == "ok" { Ok(()) } else { Err(Fault::Corrupt(said)) }
 }
 
-fn read(connection: &Connection) -> Result<(State, u64), Fault> {
+fn read(connection: &Connection) -> Result<Left, Fault> {
     let boot = connection.query_row("SELECT coalesce(max(boot), 0) FROM run", (), |row| row.get(0))?;
     // Beyond this, JavaScript cannot tell one number from the next.
     if boot >= 1 << 53 {
         return Err(Fault::Corrupt(format!("{boot} is no number of a run")));
     }
-    Ok((rows::read_all(connection)?, boot))
+    Ok(Left { state: rows::read_all(connection)?, boot })
 }
 
-/// Fails if so little is left of the file that SQLite would take it for a new one, and throw away
-/// the log beside it. An empty file without a log is what a full disk leaves of a first start.
-fn refuse_cut(path: &Path) -> Result<(), Fault> {
-    let (left, log) = (length(path), length(&sibling(path, "-wal")));
-    if left < LEAST_BYTES && left + log > 0 {
-        return Err(Fault::Corrupt(format!("only {left} bytes are left of the file")));
-    }
-    Ok(())
-}
-
-/// How long a file is; one that is not there has no length.
-fn length(path: &Path) -> u64 {
-    fs::metadata(path).map_or(0, |file| file.len())
-}
-
-fn connect(path: &Path) -> Result<Connection, Fault> {
-    // Made here, because SQLite would let others read it.
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+fn connect(path: &Path) -> Result<(Connection, Left), Fault> {
+    file::begin(path)?;
     refuse_newer(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
@@ -251,8 +266,8 @@ fn connect(path: &Path) -> Result<Connection, Fault> {
     connection.pragma_update(None, "journal_size_limit", 4 * 1024 * 1024)?;
     migrate(&mut connection)?;
     // What cannot be read is as good as garbage; better to know it now.
-    read(&connection)?;
-    Ok(connection)
+    let left = read(&connection)?;
+    Ok((connection, left))
 }
 
 /// Fails if a newer version has written the file, before anything is written into it: the other
@@ -275,40 +290,5 @@ fn migrate(connection: &mut Connection) -> Result<(), Fault> {
         tx.pragma_update(None, "user_version", step)?;
         tx.commit()?;
     }
-    Ok(())
-}
-
-fn lock(folder: &Path) -> Result<File, Fault> {
-    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(folder.join(LOCK))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(Fault::Taken),
-        Err(fs::TryLockError::Error(error)) => Err(error.into()),
-    }
-}
-
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    fs::metadata(path).map(|file| (file.dev(), file.ino()))
-}
-
-/// The path with something behind its last letter.
-fn sibling(path: &Path, end: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(end);
-    name.into()
-}
-
-fn set_aside(path: &Path, what: &str, now: UnixMillis) -> Result<(), Fault> {
-    let names = (0..).map(|number| sibling(path, &format!(".corrupt-{}", now.0 + number)));
-    let aside = names.into_iter().find(|name| !name.exists()).expect("numbers do not end");
-    fs::rename(path, &aside)?;
-    // Its log goes with it: together they are what a tool for repair wants.
-    for end in ["-wal", "-shm"] {
-        match fs::rename(sibling(path, end), sibling(&aside, end)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
-    }
-    tracing::error!(what, kept = %aside.display(), "the database is corrupt; it was set aside and a new one is begun");
     Ok(())
 }

@@ -7,6 +7,7 @@
 mod changes;
 mod database;
 mod fault;
+mod file;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -24,9 +25,9 @@ use crate::liveness::Stored;
 use crate::metrics::Metrics;
 
 pub use changes::{Changes, Record};
-pub use database::path;
-use database::{Database, Run};
+use database::{Damage, Database, Left, Run};
 pub use fault::Fault;
+pub use file::path;
 pub use writer::Writer;
 
 /// The store as those who fill it see it. Never blocks and never fails.
@@ -51,7 +52,7 @@ struct Desk {
     hurry: bool,
     stopping: bool,
     /// What a check of the whole database has found.
-    damage: Option<Fault>,
+    damage: Option<Damage>,
     /// Ends the check.
     check: Option<InterruptHandle>,
 }
@@ -97,16 +98,21 @@ impl Store {
     /// [`Fault::Newer`]: to go on would be to lose what a newer version has written.
     pub fn open(settings: Settings) -> Result<Opened, Fault> {
         let started = settings.clock.now().wall;
-        let opened = Database::open(&settings.folder, started).and_then(|database| Ok((database.read()?, database)));
-        let ((state, last), database) = match opened {
-            Ok((read, database)) => (read, Ok(database)),
+        let (left, database) = match Database::open(&settings.folder, started) {
+            Ok((database, left)) => (Ok(left), Ok(database)),
             Err(fault @ Fault::Newer { .. }) => return Err(fault),
-            Err(fault) => (database::peek(&settings.folder).unwrap_or_default(), Err(fault)),
+            Err(fault) => (database::peek(&settings.folder), Err(fault)),
         };
+        let unread = left.as_ref().err().map(ToString::to_string);
+        if let Some(fault) = &unread {
+            tracing::error!("what the last run left cannot be read now, so shards are unknown until they beat: {fault}");
+        }
+        let Left { state, boot: last } = left.unwrap_or_default();
         let boot = started.unix_seconds().max(last + 1);
         let store = Arc::new(Self::default());
         let stored = state.stored();
-        let writer = Writer::new(settings, store.clone(), state, Run { boot, started }, database);
+        let mut writer = Writer::new(settings, store.clone(), state, Run { boot, started });
+        writer.begin(database, unread.is_some());
         Ok(Opened { store, writer, boot, stored })
     }
 
@@ -149,14 +155,13 @@ impl Store {
     pub fn check(&self, folder: &Path) {
         let checked = database::check(folder, |handle| {
             let mut desk = self.lock();
-            if desk.stopping {
-                handle.interrupt();
-            }
             desk.check = Some(handle);
+            !desk.stopping
         });
         let mut desk = self.lock();
         desk.check = None;
-        if let Err(damage @ Fault::Corrupt(_)) = checked {
+        // A check that could not be made found nothing; the writer will see what is wrong.
+        if let Ok(Some(damage)) = checked {
             desk.damage = Some(damage);
             self.work.notify_one();
         }

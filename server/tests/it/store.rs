@@ -1,10 +1,13 @@
 //! What outlives a restart, and the copy of it.
 
+use std::time::Duration;
+
 use rusqlite::Connection;
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 
 use crate::support::command::{guildpulse, output};
-use crate::support::{GUILD, Scene, config, shards};
+use crate::support::{GUILD, SOON, Scene, config, shards};
 
 /// The revision as two integers.
 fn revision(status: &Value) -> (u64, u64) {
@@ -24,6 +27,8 @@ async fn after_a_restart_everybody_is_unknown_with_the_last_healthy_and_since() 
     scene.beat(json!({"instance": "a", "session": "s", "version": "1.4.2", "shards": shards([0], 2, "ready")})).await;
     scene.beat(json!({"instance": "b", "shards": shards([1], 2, "ready")})).await;
     scene.goodbye(json!({"instance": "b"})).await;
+    // Nothing changes by it but the time of the last beat.
+    scene.beat(json!({"instance": "a", "session": "s", "version": "1.4.2", "shards": shards([0], 2, "ready")})).await;
     let elsewhere = (1_u64 << 22).to_string();
     let before = [scene.status(GUILD).await, scene.status(&elsewhere).await];
     scene.restart().await;
@@ -74,6 +79,32 @@ async fn revisions_grow_over_starts_within_one_second_and_when_the_store_is_lost
     scene.restart().await;
     let now = guildpulse::clock::wall().unix_seconds();
     assert!((now - 60..=now).contains(&revision(&scene.status(GUILD).await).0), "the Unix second at the start");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_at_the_start_is_not_written_over() {
+    let mut scene = Scene::start().await;
+    scene.beat(json!({"instance": "a", "shards": shards([0], 2, "ready")})).await;
+    scene.goodbye(json!({"instance": "a"})).await;
+    let before = scene.status(GUILD).await;
+    let folder = config(&scene.data).data;
+    scene.stop();
+    scene.stopped().await;
+    // Held by somebody else from before the start, so that it cannot even be read.
+    let foreign = Connection::open(folder.join("guildpulse.db")).unwrap();
+    foreign.execute_batch("PRAGMA locking_mode = EXCLUSIVE; INSERT INTO run VALUES (1, 1, 1, 1)").unwrap();
+    scene.begin().await;
+    assert_eq!(scene.status(GUILD).await["reason"], "never_seen");
+    scene.beat(json!({"instance": "b", "shards": shards([1], 2, "ready")})).await;
+    drop(foreign);
+    let deadline = Instant::now() + SOON;
+    while scene.http.get(scene.url("/readyz")).send().await.unwrap().status() != 200 {
+        assert!(Instant::now() < deadline, "it does not recover");
+        sleep(Duration::from_millis(20)).await;
+    }
+    scene.restart().await;
+    let after = scene.status(GUILD).await;
+    assert_eq!((&after["reason"], &after["since"]), (&json!("server_restarted"), &before["since"]), "{after}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::apply::LostGateway;
-use super::bounds::MOST_PROCESSES;
+use super::bounds::{MOST_EXCEPTIONS_OF_A_SHARD, MOST_PROCESSES};
 use super::process::{Process, freshness};
 use super::{Monotonic, Now};
 use crate::wire::{
@@ -377,8 +377,12 @@ impl Shard {
         self.excepted.keys().copied()
     }
 
-    /// A process of this shard reports the guild as unavailable; false if it knew.
+    /// A process of this shard reports the guild as unavailable; false if it knew, or cannot take
+    /// in any more.
     pub(super) fn except(&mut self, beat: &Beat, guild: GuildId, now: Now) -> bool {
+        if self.excepted.len() >= MOST_EXCEPTIONS_OF_A_SHARD && !self.excepted.contains_key(&guild) {
+            return false;
+        }
         let reporter = self.processes.iter_mut().find(|process| process.speaks_for(beat));
         let reporter = reporter.expect("only a process of the shard is asked to report");
         self.changed |= reporter.unavailable.insert(guild);

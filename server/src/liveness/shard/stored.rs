@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use super::super::StoredShard;
 use super::{Doubt, Lost, Maintenance, Now, Process, RECONNECT_GRACE, Said, Shard, freshness};
-use crate::wire::{GuildId, Reason, State, UnixMillis};
+use crate::wire::{GuildId, MAX_EXPECTED_BACK, Reason, State, UnixMillis};
 
 impl Shard {
     /// A shard as an earlier run of the server left it: in doubt until it is heard (rule 8).
     pub(in super::super) fn restore(stored: StoredShard, first: &mut u64, now: Now) -> Self {
         let mut shard = Self::new(stored.key, stored.since);
         shard.was_ready = stored.was_ready;
-        shard.last_heartbeat = stored.last_heartbeat;
+        shard.last_heartbeat = stored.last_heartbeat.map(|time| time.min(now.wall));
         shard.interval = stored.interval;
         // A clock that was set back does not make them newer than anything that is still to come.
         shard.first_ready = stored.first_ready.map(|time| time.min(now.monotonic));
@@ -19,7 +19,9 @@ impl Shard {
         shard.fallen = stored.reason.filter(|_| stored.processes.is_empty()).unwrap_or(Reason::HeartbeatTimeout);
         shard.maintenance = stored.expected_back.map(|expected_back| {
             let left = u64::try_from(expected_back.0.saturating_sub(now.wall.0)).unwrap_or(0);
-            Maintenance { until: now.monotonic + Duration::from_millis(left), expected_back }
+            // Nobody may announce more; with a clock that was set back, it would look like it.
+            let left = Duration::from_millis(left).min(MAX_EXPECTED_BACK);
+            Maintenance { until: now.monotonic + left, expected_back }
         });
         if shard.maintenance.is_some() {
             shard.fallen = Reason::Goodbye;

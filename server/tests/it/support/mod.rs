@@ -64,7 +64,17 @@ impl Scene {
     /// Stops the server and starts one on the same folder, at another address.
     pub(crate) async fn restart(&mut self) {
         self.stop();
+        self.stopped().await;
+        self.begin().await;
+    }
+
+    /// Waits for the end of a server that was asked to stop.
+    pub(crate) async fn stopped(&mut self) {
         timeout(SOON * 2, &mut self.running).await.expect("the server stops").unwrap();
+    }
+
+    /// Starts a server on the folder of the one that has stopped, at another address.
+    pub(crate) async fn begin(&mut self) {
         let server = Server::bind(self.config.clone()).await.unwrap();
         self.reloader = server.reloader();
         (self.addr, self.admin) = (server.addr(), server.admin_addr().unwrap());
