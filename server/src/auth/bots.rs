@@ -1,6 +1,7 @@
 //! Tokens of bots: random text of which only the SHA-256 is kept.
 
 use std::fmt::Write;
+use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -73,13 +74,15 @@ impl BotTokens {
 
     /// Reads the file again if somebody has changed it, such as `guildpulse token --bot`.
     pub(super) fn refresh(&self) {
-        let version = self.version();
+        let version = std::fs::metadata(&self.file).map(|meta| version(&meta));
         let mut stored = self.lock();
-        if version.is_some() && version == stored.version {
-            return;
-        }
-        match std::fs::read_to_string(&self.file) {
-            Ok(text) => *stored = Stored { tokens: text.lines().filter_map(parse).collect(), version },
+        let read = match version {
+            Ok(Some(version)) if stored.version == Some(version) => return,
+            Ok(version) => std::fs::read_to_string(&self.file).map(|text| (text, version)),
+            Err(error) => Err(error),
+        };
+        match read {
+            Ok((text, version)) => *stored = Stored { tokens: text.lines().filter_map(parse).collect(), version },
             // Who removes the file takes all rights away.
             Err(error) if error.kind() == ErrorKind::NotFound => *stored = Stored::default(),
             // A file that cannot be read takes no token away that was good a moment ago.
@@ -87,18 +90,17 @@ impl BotTokens {
         }
     }
 
-    /// The file's version, if that tells the next change. Right after a change it does not: another
-    /// one in the same tick of the file system's clock may look the same.
-    fn version(&self) -> Option<(SystemTime, u64)> {
-        let meta = std::fs::metadata(&self.file).ok()?;
-        let modified = meta.modified().ok()?;
-        let age = clock::wall().0 - i64::try_from(modified.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()?;
-        (age > SETTLED_MS).then_some((modified, meta.len()))
-    }
-
     fn lock(&self) -> MutexGuard<'_, Stored> {
         self.stored.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The file's version, if that tells the next change. Right after a change it does not: another
+/// one in the same tick of the file system's clock may look the same.
+fn version(meta: &Metadata) -> Option<(SystemTime, u64)> {
+    let modified = meta.modified().ok()?;
+    let age = clock::wall().0 - i64::try_from(modified.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()?;
+    (age > SETTLED_MS).then_some((modified, meta.len()))
 }
 
 /// A new token: 32 random bytes.

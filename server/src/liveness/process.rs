@@ -95,7 +95,7 @@ impl Process {
     pub(super) fn beat(&mut self, beat: &Beat, report: &ShardReport, order: u64, now: Now) -> Heard {
         let restarted = self.session != beat.session;
         let was_ready = self.is_ready() && !restarted;
-        let before = (self.state, self.is_ready(), self.interval, self.version.clone());
+        let before = (self.state, self.is_ready(), self.interval);
         if restarted {
             self.session = beat.session.clone();
             self.first = order;
@@ -110,7 +110,8 @@ impl Process {
         self.ack_age_ms = report.ack_age_ms;
         self.guilds = report.guilds;
         self.last_beat = Some(now.wall);
-        if let Some(version) = &beat.version {
+        let new_version = beat.version.as_ref().filter(|version| self.version.as_ref() != Some(*version));
+        if let Some(version) = new_version {
             self.version = Some(version.clone());
         }
         let mut ended = BTreeSet::new();
@@ -122,8 +123,9 @@ impl Process {
             ended.retain(|guild| !self.unavailable.contains(guild));
         }
         let gateway = if was_ready && !self.is_ready() { LostGateway::Yes } else { LostGateway::No };
-        let after = (self.state, self.is_ready(), self.interval, self.version.clone());
-        Heard { changed: restarted || before != after || !ended.is_empty(), ended, gateway }
+        let after = (self.state, self.is_ready(), self.interval);
+        let changed = restarted || before != after || new_version.is_some() || !ended.is_empty();
+        Heard { changed, ended, gateway }
     }
 
     /// Ready, and hears Discord.
