@@ -220,10 +220,11 @@ fn read(connection: &Connection) -> Result<(State, u64), Fault> {
 }
 
 /// Fails if so little is left of the file that SQLite would take it for a new one, and throw away
-/// the log beside it. An empty file without a log is what a full disk leaves of a first start.
+/// the log beside it. An empty file without a log is what a full disk leaves of a first start, and a
+/// log without a file is what is left when somebody took the database away.
 fn refuse_cut(path: &Path) -> Result<(), Fault> {
     let (left, log) = (length(path), length(&sibling(path, "-wal")));
-    if left < LEAST_BYTES && left + log > 0 {
+    if path.exists() && left < LEAST_BYTES && left + log > 0 {
         return Err(Fault::Corrupt(format!("only {left} bytes are left of the file")));
     }
     Ok(())
