@@ -43,7 +43,7 @@ pub enum StartError {
     #[error(transparent)]
     Secrets(#[from] SecretsError),
     /// The store must not be touched.
-    #[error("cannot use {folder}: {source}; start the version that wrote it, or another data folder")]
+    #[error("cannot use {folder}")]
     Store {
         /// The data folder.
         folder: PathBuf,
@@ -172,7 +172,7 @@ impl Server {
         let monitor = thread("monitor", move || monitor.run());
         let writer = thread("store", move || writer.run());
         let store = app.store.clone();
-        let check = thread("check", move || store.check(&config.data));
+        let tender = thread("tend", move || store.tend(&config.data));
         let tasks = TaskTracker::new();
         let ended = CancellationToken::new();
         let admin_ended = ended.clone();
@@ -198,7 +198,7 @@ impl Server {
         }
         app.monitor.stop();
         app.store.stop();
-        let mut threads = vec![monitor, writer, check];
+        let mut threads = vec![monitor, writer, tender];
         threads.extend(admin);
         if tokio::time::timeout(FLUSH, until(|| threads.iter().all(JoinHandle::is_finished))).await.is_err() {
             tracing::warn!("the disk does not answer; what it has not taken by now is lost");

@@ -27,7 +27,9 @@ pub enum Fault {
     #[error("the database is corrupt: {0}")]
     Corrupt(String),
     /// A later version of this program has changed the tables.
-    #[error("the database has version {found}, from a newer guildpulse; this one knows versions up to {known}")]
+    #[error(
+        "the database has version {found}, from a newer guildpulse; this one knows versions up to {known}: start the version that wrote it, or name another data folder"
+    )]
     Newer {
         /// Its version.
         found: u32,

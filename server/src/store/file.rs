@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Access;
+
 use super::fault::Fault;
 use crate::wire::UnixMillis;
 
@@ -32,16 +34,20 @@ pub fn path(folder: &Path) -> PathBuf {
 /// loses the locks of all its others (POSIX), and SQLite's are such.
 pub(super) fn begin(path: &Path) -> io::Result<()> {
     match OpenOptions::new().create_new(true).append(true).mode(0o600).open(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
+        // SQLite does not say why it cannot open a file.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Ok(rustix::fs::access(path, Access::READ_OK | Access::WRITE_OK)?)
+        }
+        opened => opened.map(drop),
     }
 }
 
 /// Fails if so little is left of the file that SQLite would take it for a new one, and throw away
-/// the log beside it. An empty file without a log is what a full disk leaves of a first start.
+/// the log beside it. An empty file without a log is what a full disk leaves of a first start, and a
+/// log without a file is what is left when somebody took the database away.
 pub(super) fn refuse_cut(path: &Path) -> Result<(), Fault> {
     let (left, log) = (length(path), length(&sibling(path, "-wal")));
-    if left < LEAST_BYTES && left + log > 0 {
+    if path.exists() && left < LEAST_BYTES && left + log > 0 {
         return Err(Fault::Corrupt(format!("only {left} bytes are left of the file")));
     }
     Ok(())

@@ -30,6 +30,9 @@ pub use fault::Fault;
 pub use file::path;
 pub use writer::Writer;
 
+/// How often it is made sure that what was written has reached the disk.
+const SYNC: Duration = Duration::from_secs(1);
+
 /// The store as those who fill it see it. Never blocks and never fails.
 #[derive(Default)]
 pub struct Store {
@@ -38,6 +41,8 @@ pub struct Store {
     work: Condvar,
     /// The writer has done something.
     done: Condvar,
+    /// The one who tends the database has to end.
+    tend: Condvar,
 }
 
 #[derive(Default)]
@@ -148,11 +153,27 @@ impl Store {
             check.interrupt();
         }
         self.work.notify_one();
+        self.tend.notify_one();
     }
 
-    /// Looks through the whole database for damage, which takes a while if it is large. What it
-    /// finds is handed to the writer.
-    pub fn check(&self, folder: &Path) {
+    /// Does what may take long and must not hold up the writer: looks through the whole database for
+    /// damage, then sees to it every second that what was written reaches the disk. Blocks until
+    /// [`stop`](Self::stop) is called; runs on a thread of its own.
+    pub fn tend(&self, folder: &Path) {
+        self.check(folder);
+        let mut desk = self.lock();
+        while !desk.stopping {
+            let waited = self.tend.wait_timeout(desk, SYNC).unwrap_or_else(PoisonError::into_inner);
+            drop(waited.0);
+            // What is wrong here is wrong for the writer, too, which says so.
+            if let Err(fault) = database::sync(folder) {
+                tracing::debug!("the database could not be synced: {fault}");
+            }
+            desk = self.lock();
+        }
+    }
+
+    fn check(&self, folder: &Path) {
         let checked = database::check(folder, |handle| {
             let mut desk = self.lock();
             desk.check = Some(handle);

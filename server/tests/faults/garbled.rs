@@ -96,7 +96,7 @@ async fn refuse(place: &Place) -> (Vec<u8>, Vec<u8>) {
     assert_eq!(server.ended().await.code(), Some(2));
     let said = place.lines("newer guildpulse");
     assert_eq!(said.len(), 1, "{}", place.log());
-    assert!(said[0].contains("start the version that wrote it, or another data folder"), "{said:?}");
+    assert!(said[0].contains("start the version that wrote it, or name another data folder"), "{said:?}");
     (before, fs::read(place.file()).unwrap())
 }
 

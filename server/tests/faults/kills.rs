@@ -36,8 +36,7 @@ struct Run {
 async fn a_hundred_kills_cost_at_most_50_ms_of_the_log_each_and_nobody_sees_a_false_offline() {
     let seed = std::env::var(SEED).map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
     say(&format!("kills: {SEED}={seed}"));
-    // A killed process leaves everything that it wrote, however long the disk takes for it.
-    let place = Arc::new(Place::in_memory());
+    let place = Arc::new(Place::new());
     let mut spawned = Instant::now();
     let mut server = place.start().await;
     let bots = Bot::all(&place);
@@ -94,23 +93,19 @@ fn judge(runs: &[Run], bots: &[Bot], watcher: &Watcher, database: &Database, see
     let versions = rows.query_map((), |row| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, i64>(1)?))).unwrap();
     let versions: HashSet<(Option<String>, i64)> = versions.map(Result::unwrap).collect();
 
-    // How long before the end of its run something happened. What arrived when the server was dead
-    // already says nothing.
+    // How long before the end of its run something happened, which run that was, and how long after
+    // its start. What arrived when the server was dead already says nothing.
     let age = |at: Instant| {
         let number = runs.iter().position(|run| (run.spawned..=run.killed).contains(&at))?;
-        let Run { spawned, killed, .. } = runs[number];
-        if killed - at > AT_STAKE {
-            say(&format!("kills: in run {number}, {:?} after its start and {:?} before its end", at - spawned, killed - at));
-        }
-        Some(killed - at)
+        Some((runs[number].killed - at, number, at - runs[number].spawned))
     };
     let answered = bots.iter().flat_map(Bot::answered);
     let unlogged = answered.filter(|(_, version, shards)| !versions.contains(&(Some(version.clone()), *shards)));
-    let beats: Vec<Duration> = unlogged.filter_map(|(at, ..)| age(at)).collect();
+    let beats: Vec<_> = unlogged.filter_map(|(at, ..)| age(at)).collect();
     let seen = watcher.seen();
     let unseen = seen.iter().filter(|(_, revision)| !logged.contains(revision));
-    let statuses: Vec<Duration> = unseen.filter_map(|(at, _)| age(*at)).collect();
-    let oldest = beats.iter().chain(&statuses).max().copied().unwrap_or_default();
+    let statuses: Vec<_> = unseen.filter_map(|(at, _)| age(*at)).collect();
+    let (oldest, number, into) = beats.iter().chain(&statuses).max().copied().unwrap_or_default();
 
     let running: Duration = runs.iter().map(|run| run.killed - run.ready.unwrap_or(run.spawned)).sum();
     let transitions = i32::try_from(logged.len()).unwrap();
@@ -119,7 +114,8 @@ fn judge(runs: &[Run], bots: &[Bot], watcher: &Watcher, database: &Database, see
     let slowest = restarts.max().unwrap_or_default();
     say(&format!(
         "kills: {transitions} transitions in {running:.1?} of running, {rate:.0} per second; {} statuses seen; \
-         not in the log: {} answered beats and {} seen statuses, the oldest {oldest:?} before its kill; \
+         not in the log: {} answered beats and {} seen statuses, the oldest {oldest:?} before its kill \
+         (run {number}, {into:?} into it); \
          {} runs killed while starting; slowest restart {slowest:?}",
         seen.len(),
         beats.len(),

@@ -33,15 +33,7 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self::within(tempfile::tempdir().unwrap())
-    }
-
-    /// In memory, where that is a file system: no disk that is busy with something else delays it.
-    pub(crate) fn in_memory() -> Self {
-        Self::within(tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap()))
-    }
-
-    fn within(folder: TempDir) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         Self {
             folder,
