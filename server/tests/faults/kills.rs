@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::support::database::Database;
-use crate::support::{Place, SOON, say};
+use crate::support::{Place, SOON, now_ms, say};
 use bot::Bot;
 use watcher::Watcher;
 
@@ -28,6 +28,8 @@ const SEED: &str = "GUILDPULSE_FAULTS_SEED";
 /// One run of the server.
 struct Run {
     spawned: Instant,
+    /// The same by the wall clock, in milliseconds.
+    spawned_ms: i64,
     ready: Option<Instant>,
     killed: Instant,
 }
@@ -37,7 +39,7 @@ async fn a_hundred_kills_cost_at_most_50_ms_of_the_log_each_and_nobody_sees_a_fa
     let seed = std::env::var(SEED).map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
     say(&format!("kills: {SEED}={seed}"));
     let place = Arc::new(Place::new());
-    let mut spawned = Instant::now();
+    let (mut spawned, mut spawned_ms) = (Instant::now(), now_ms());
     let mut server = place.start().await;
     let bots = Bot::all(&place);
     // What happens when the bot is heard for the first time is no matter of restarts.
@@ -60,11 +62,11 @@ async fn a_hundred_kills_cost_at_most_50_ms_of_the_log_each_and_nobody_sees_a_fa
         // One in five is hit while it starts.
         let moment = if ready.is_some() { 250..650 } else { 0..80 };
         sleep(Duration::from_millis(random.random_range(moment))).await;
-        runs.push(Run { spawned, ready, killed: Instant::now() });
+        runs.push(Run { spawned, spawned_ms, ready, killed: Instant::now() });
         server.kill().await;
         let left = Database::copy(&place.file());
         checks.spawn_blocking(move || assert!(left.is_sound(), "damaged by a kill; {SEED}={seed}"));
-        spawned = Instant::now();
+        (spawned, spawned_ms) = (Instant::now(), now_ms());
         server = place.spawn();
         ready = None;
         if random.random_range(0..5) > 0 || runs.len() == RUNS {
@@ -95,16 +97,24 @@ fn judge(runs: &[Run], bots: &[Bot], watcher: &Watcher, database: &Database, see
 
     // How long before the end of its run something happened, which run that was, and how long after
     // its start. What arrived when the server was dead already says nothing.
-    let age = |at: Instant| {
-        let number = runs.iter().position(|run| (run.spawned..=run.killed).contains(&at))?;
-        Some((runs[number].killed - at, number, at - runs[number].spawned))
+    let age = |number: usize, at: Instant| {
+        let run = &runs[number];
+        (at <= run.killed).then(|| (run.killed - at, number, at.saturating_duration_since(run.spawned)))
     };
     let answered = bots.iter().flat_map(Bot::answered);
-    let unlogged = answered.filter(|(_, version, shards)| !versions.contains(&(Some(version.clone()), *shards)));
-    let beats: Vec<_> = unlogged.filter_map(|(at, ..)| age(at)).collect();
+    let unlogged = answered.filter(|(_, _, version, shards)| !versions.contains(&(Some(version.clone()), *shards)));
+    // The run to which a beat was sent has answered it.
+    let run_at = |sent: Instant| runs.iter().position(|run| (run.spawned..=run.killed).contains(&sent));
+    let beats: Vec<_> = unlogged.filter_map(|(sent, at, ..)| age(run_at(sent)?, at)).collect();
     let seen = watcher.seen();
     let unseen = seen.iter().filter(|(_, revision)| !logged.contains(revision));
-    let statuses: Vec<_> = unseen.filter_map(|(at, _)| age(*at)).collect();
+    // A revision names its run; what was read late is not the next run's.
+    let boots = database.boots();
+    let run_of = |boot: u64| {
+        let started_ms = boots.iter().find(|(known, _)| *known == boot)?.1;
+        runs.iter().rposition(|run| run.spawned_ms <= started_ms)
+    };
+    let statuses: Vec<_> = unseen.filter_map(|(at, (boot, _))| age(run_of(*boot)?, *at)).collect();
     let (oldest, number, into) = beats.iter().chain(&statuses).max().copied().unwrap_or_default();
 
     let running: Duration = runs.iter().map(|run| run.killed - run.ready.unwrap_or(run.spawned)).sum();

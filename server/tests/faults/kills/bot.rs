@@ -21,8 +21,9 @@ enum Kind {
     Quiet,
 }
 
-/// A beat that was answered: when, with which version, for how many shards.
-pub(super) type Answered = (Instant, String, i64);
+/// A beat that was answered: when it was sent and when the answer came, with which version, for how
+/// many shards.
+pub(super) type Answered = (Instant, Instant, String, i64);
 
 #[derive(Clone)]
 pub(super) struct Bot {
@@ -76,12 +77,13 @@ impl Bot {
         if self.kind == Kind::News {
             beat["version"] = json!(version);
         }
+        let sent = Instant::now();
         let answer = self.place.post("/api/v1/heartbeats", &beat).send().await?.error_for_status()?;
         let at = Instant::now();
         let shards = i64::from(self.ids.end - self.ids.start);
         assert_eq!(answer.json::<serde_json::Value>().await?["accepted"], shards);
         if self.kind == Kind::News {
-            self.answered.lock().unwrap().push((at, version, shards));
+            self.answered.lock().unwrap().push((sent, at, version, shards));
         }
         Ok(())
     }

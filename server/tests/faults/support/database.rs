@@ -51,6 +51,12 @@ impl Database {
         self.connection.query_row(sql, parameters, |row| row.get(0)).unwrap()
     }
 
+    /// The runs of the server: the number of each, and when it began, in milliseconds.
+    pub(crate) fn boots(&self) -> Vec<(u64, i64)> {
+        let mut rows = self.connection.prepare("SELECT boot, started_ms FROM run").unwrap();
+        rows.query_map((), |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+    }
+
     pub(crate) fn is_sound(&self) -> bool {
         is_sound(&self.connection).unwrap()
     }
