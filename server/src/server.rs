@@ -173,6 +173,8 @@ impl Server {
         let writer = thread("store", move || writer.run());
         let store = app.store.clone();
         let check = thread("check", move || store.check(&config.data));
+        let watching = app.clone();
+        let bots = thread("bots", move || watching.auth.watch());
         let tasks = TaskTracker::new();
         let ended = CancellationToken::new();
         let admin_ended = ended.clone();
@@ -195,7 +197,8 @@ impl Server {
         let join = |thread: JoinHandle<()>| thread.join().expect("a panic in a thread of the server ends the process");
         [Some(monitor), admin].into_iter().flatten().for_each(join);
         app.store.stop();
-        let disk = [writer, check];
+        app.auth.stop();
+        let disk = [writer, check, bots];
         if tokio::time::timeout(FLUSH, until(|| disk.iter().all(JoinHandle::is_finished))).await.is_ok() {
             disk.into_iter().for_each(join);
         } else {
