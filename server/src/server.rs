@@ -80,6 +80,16 @@ impl Reloader {
         let made = self.app.auth.reload(&Config { data: self.started.data.clone(), ..config.clone() })?;
         Ok(Reloaded { made, waiting })
     }
+
+    /// Does something with it that may have to wait for a disk, and holds up nothing meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// When that panics.
+    pub async fn aside<T: Send + 'static>(&self, work: impl FnOnce(&Self) -> T + Send + 'static) -> T {
+        let reloader = self.clone();
+        tokio::task::spawn_blocking(move || work(&reloader)).await.expect("a reload does not panic")
+    }
 }
 
 /// A server that has its addresses and its secrets, and does not serve yet.

@@ -20,7 +20,7 @@ pub(super) fn run(flags: Flags) -> Result<ExitCode, Failure> {
     let config = Config::load(flags.clone())?;
     log()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::running)?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         // Listening comes first: from here on, no signal ends the process by itself. Both listen for
         // the same, so the one that waits for a second signal sees the first, too.
         let (mut first, mut second) = listen().map_err(Failure::running)?;
@@ -55,14 +55,18 @@ pub(super) fn run(flags: Flags) -> Result<ExitCode, Failure> {
             }
             () = hurry => Ok(ExitCode::FAILURE),
         }
-    })
+    });
+    // A reload may still be waiting for the disk; the end does not.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Reads settings, keys and secrets again at each signal.
 async fn reload_on(mut hangups: Hangups, flags: Flags, reloader: Reloader) -> Infallible {
     loop {
         hangups.next().await;
-        match reload(flags.clone(), &reloader) {
+        let flags = flags.clone();
+        match reloader.aside(|reloader| reload(flags, reloader)).await {
             Ok(Reloaded { made, waiting }) => {
                 for made in made {
                     tracing::info!("{made}");

@@ -135,6 +135,9 @@ async fn a_list_on_a_disk_that_hangs_delays_no_beat_and_not_the_stop() {
         let health = stage.http.get(format!("{}/healthz", stage.server.url)).send().await.unwrap();
         assert_eq!(health.status(), 200);
     }
+    // A reload has to read the list, too.
+    send(&stage.server.process, Signal::HUP);
+    stage.goes_on(BOT_TOKEN).await;
     let begin = Instant::now();
     send(&stage.server.process, Signal::TERM);
     assert_eq!(ended(&mut stage.server.process).await.code(), Some(0));
