@@ -80,6 +80,16 @@ impl Reloader {
         let made = self.app.auth.reload(&Config { data: self.started.data.clone(), ..config.clone() })?;
         Ok(Reloaded { made, waiting })
     }
+
+    /// Does something with it that may have to wait for a disk, and holds up nothing meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// When that panics.
+    pub async fn aside<T: Send + 'static>(&self, work: impl FnOnce(&Self) -> T + Send + 'static) -> T {
+        let reloader = self.clone();
+        tokio::task::spawn_blocking(move || work(&reloader)).await.expect("a reload does not panic")
+    }
 }
 
 /// A server that has its addresses and its secrets, and does not serve yet.
@@ -173,6 +183,8 @@ impl Server {
         let writer = thread("store", move || writer.run());
         let store = app.store.clone();
         let tender = thread("tend", move || store.tend(&config.data));
+        let watching = app.clone();
+        let bots = thread("bots", move || watching.auth.watch());
         let tasks = TaskTracker::new();
         let ended = CancellationToken::new();
         let admin_ended = ended.clone();
@@ -198,7 +210,8 @@ impl Server {
         }
         app.monitor.stop();
         app.store.stop();
-        let mut threads = vec![monitor, writer, tender];
+        app.auth.stop();
+        let mut threads = vec![monitor, writer, tender, bots];
         threads.extend(admin);
         if tokio::time::timeout(FLUSH, until(|| threads.iter().all(JoinHandle::is_finished))).await.is_err() {
             tracing::warn!("the disk does not answer; what it has not taken by now is lost");

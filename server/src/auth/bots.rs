@@ -1,16 +1,11 @@
 //! Tokens of bots: random text of which only the SHA-256 is kept.
 
 use std::fmt::Write;
-use std::fs::Metadata;
-use std::io::ErrorKind;
-use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::clock;
+use super::list::List;
 use crate::config::Secret;
 use crate::wire::UnixMillis;
 
@@ -19,51 +14,44 @@ type Hash = [u8; 32];
 /// The end of a token that has none.
 const FOREVER: UnixMillis = UnixMillis(i64::MAX);
 
-/// How old a file has to be for its time to tell it from every later one. File systems count in
-/// steps of up to 2 s.
-const SETTLED_MS: i64 = 2000;
-
 /// The name of a bot's token is not one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a bot's name is 1 to 64 letters, digits, dots, dashes and underscores")]
 pub struct InvalidName;
 
-/// All bot tokens: the configured one and those whose hash is in the data folder.
+/// All bot tokens: the configured one and those whose hash is in the data folder. All in memory:
+/// whoever asks does not wait for a disk.
 #[derive(Debug)]
 pub(super) struct BotTokens {
     configured: Option<Token>,
-    file: PathBuf,
-    stored: Mutex<Stored>,
+    listed: List,
 }
 
-#[derive(Debug)]
-struct Token {
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Token {
     hash: Hash,
     until: UnixMillis,
 }
 
-#[derive(Debug, Default)]
-struct Stored {
-    tokens: Vec<Token>,
-    /// The file's time and size when it was read.
-    version: Option<(SystemTime, u64)>,
-}
-
 impl BotTokens {
-    pub(super) fn new(configured: Option<&Secret>, file: PathBuf) -> Self {
-        Self {
-            configured: configured.map(|token| Token { hash: hash(token), until: FOREVER }),
-            file,
-            stored: Mutex::default(),
-        }
+    pub(super) fn new(configured: Option<&Secret>, listed: List) -> Self {
+        Self { configured: configured.map(|token| Token { hash: hash(token), until: FOREVER }), listed }
+    }
+
+    /// The same with another list.
+    pub(super) fn with(&self, listed: List) -> Self {
+        Self { configured: self.configured.clone(), listed }
+    }
+
+    pub(super) fn listed(&self) -> &List {
+        &self.listed
     }
 
     /// When the token ends, if the text is one of the tokens. Compares in constant time.
     pub(super) fn find(&self, text: &str) -> Option<UnixMillis> {
         let asked = hash(&Secret::new(text));
-        let stored = self.lock();
         let mut found = None;
-        for token in self.configured.iter().chain(&stored.tokens) {
+        for token in self.configured.iter().chain(self.listed.tokens()) {
             // Every one is compared, so that the time tells nothing about which it was.
             if bool::from(token.hash.ct_eq(&asked)) {
                 found = found.max(Some(token.until));
@@ -71,36 +59,6 @@ impl BotTokens {
         }
         found
     }
-
-    /// Reads the file again if somebody has changed it, such as `guildpulse token --bot`.
-    pub(super) fn refresh(&self) {
-        let version = std::fs::metadata(&self.file).map(|meta| version(&meta));
-        let mut stored = self.lock();
-        let read = match version {
-            Ok(Some(version)) if stored.version == Some(version) => return,
-            Ok(version) => std::fs::read_to_string(&self.file).map(|text| (text, version)),
-            Err(error) => Err(error),
-        };
-        match read {
-            Ok((text, version)) => *stored = Stored { tokens: text.lines().filter_map(parse).collect(), version },
-            // Who removes the file takes all rights away.
-            Err(error) if error.kind() == ErrorKind::NotFound => *stored = Stored::default(),
-            // A file that cannot be read takes no token away that was good a moment ago.
-            Err(_) => {}
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Stored> {
-        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The file's version, if that tells the next change. Right after a change it does not: another
-/// one in the same tick of the file system's clock may look the same.
-fn version(meta: &Metadata) -> Option<(SystemTime, u64)> {
-    let modified = meta.modified().ok()?;
-    let age = clock::wall().0 - i64::try_from(modified.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()?;
-    (age > SETTLED_MS).then_some((modified, meta.len()))
 }
 
 /// A new token: 32 random bytes.
@@ -124,7 +82,8 @@ pub(super) fn line(name: &str, token: &Secret, until: Option<u64>) -> Result<Str
     Ok(format!("{name} {}{until}\n", hex(&hash(token))))
 }
 
-fn parse(line: &str) -> Option<Token> {
+/// The token that a line stands for, if it does.
+pub(super) fn parse(line: &str) -> Option<Token> {
     let mut words = line.split_whitespace().skip(1);
     let digits = words.next()?;
     // An end that makes no sense is no reason to let a token live for ever.

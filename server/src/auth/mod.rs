@@ -8,9 +8,12 @@ mod claims;
 mod fault;
 mod jwt;
 mod keys;
+mod list;
+mod looks;
 mod origin;
 mod secrets;
 
+use std::error::Error;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::clock;
@@ -25,6 +28,7 @@ use jwt::Jwt;
 pub use jwt::LEEWAY;
 pub use keys::InvalidKeys;
 use keys::{Keys, PublicKeys};
+use looks::Looks;
 pub use origin::{OriginPolicy, Source};
 use secrets::Folder;
 pub use secrets::SecretsError;
@@ -141,18 +145,20 @@ impl Principal {
     }
 }
 
-/// Tells good credentials from bad ones.
+/// Tells good credentials from bad ones. Who asks is held against what is in memory; only the
+/// thread that [`watch`](Self::watch)es touches the disk, so a disk that hangs delays no beat.
 #[derive(Debug)]
 pub struct Authenticator {
     /// Replaced as a whole, so that no request sees one half of old and one half of new.
     trust: RwLock<Arc<Trust>>,
+    looks: Looks,
 }
 
 /// All that a credential is held against.
 #[derive(Debug)]
 struct Trust {
     bots: BotTokens,
-    jwt: Jwt,
+    jwt: Arc<Jwt>,
 }
 
 impl Authenticator {
@@ -163,64 +169,108 @@ impl Authenticator {
     ///
     /// When the data folder or a file of keys cannot be used.
     pub fn open(config: &Config) -> Result<(Self, Vec<String>), SecretsError> {
-        let (trust, made) = Trust::open(config)?;
-        Ok((Self { trust: RwLock::new(Arc::new(trust)) }, made))
+        let mut folder = Folder::new(&config.data);
+        let jwt = open_keys(config, &mut folder)?;
+        let bots = BotTokens::new(config.bot_token.as_ref(), folder.bots(config.bot_token.as_ref())?);
+        let trust = Trust { bots, jwt: Arc::new(jwt) };
+        Ok((Self { trust: RwLock::new(Arc::new(trust)), looks: Looks::new() }, folder.made))
     }
 
     /// Opens them again. Whoever is let in already stays; who asks from now on is held against the
-    /// new ones. Returns what was made.
+    /// new ones. Returns what was made, which is at most the secret of a rotation.
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open); then the old ones stay in force.
+    /// As [`open`](Self::open), and when a secret or the data folder is gone; then the old ones
+    /// stay in force.
     pub fn reload(&self, config: &Config) -> Result<Vec<String>, SecretsError> {
-        let (trust, made) = Trust::open(config)?;
+        let mut folder = Folder::running(&config.data);
+        // First what may be wrong, then what may be made.
+        let bots = BotTokens::new(config.bot_token.as_ref(), self.trust().bots.listed().read()?);
+        let trust = Trust { bots, jwt: Arc::new(open_keys(config, &mut folder)?) };
         *self.trust.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(trust);
-        Ok(made)
+        Ok(folder.made)
     }
 
-    /// Whose the credential is.
+    /// Whose the credential is. One that nobody knows waits for a look at the list of bots, so that
+    /// a token that was just made counts; but not for long.
     ///
     /// # Errors
     ///
     /// `expired_credential` for a token that was good once, else `invalid_credential`; the detail
     /// names the check that failed.
-    pub fn authenticate(&self, credential: &str) -> Result<Principal, Problem> {
-        let trust = self.trust.read().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(trust.authenticate(credential)?)
+    pub async fn authenticate(&self, credential: &str) -> Result<Principal, Problem> {
+        let before = self.trust();
+        let fault = match before.authenticate(credential) {
+            Ok(principal) => return Ok(principal),
+            Err(fault) => fault,
+        };
+        self.looks.ask().await;
+        let now = self.trust();
+        if Arc::ptr_eq(&before, &now) {
+            return Err(fault.into());
+        }
+        Ok(now.authenticate(credential)?)
+    }
+
+    /// Follows the list of bots until [`stop`](Self::stop). Blocks, and for as long as the disk
+    /// does: this is for a thread of its own.
+    pub fn watch(&self) {
+        let mut troubled = false;
+        while let Some(number) = self.looks.next() {
+            let trouble = self.look().err();
+            if let (Some(error), false) = (&trouble, troubled) {
+                tracing::warn!(error = error as &dyn Error, "cannot look at the list of bots; those known keep their right");
+            }
+            troubled = trouble.is_some();
+            self.looks.end(number);
+        }
+    }
+
+    /// Ends [`watch`](Self::watch), as soon as the disk lets it.
+    pub fn stop(&self) {
+        self.looks.stop();
+    }
+
+    /// Takes over the list of bots if it has changed.
+    fn look(&self) -> Result<(), SecretsError> {
+        loop {
+            let before = self.trust();
+            let Some(listed) = before.bots.listed().look()? else { return Ok(()) };
+            let after = Trust { bots: before.bots.with(listed), jwt: before.jwt.clone() };
+            let mut trust = self.trust.write().unwrap_or_else(PoisonError::into_inner);
+            // What was reloaded meanwhile must not be undone.
+            if Arc::ptr_eq(&before, &trust) {
+                *trust = Arc::new(after);
+                return Ok(());
+            }
+        }
+    }
+
+    fn trust(&self) -> Arc<Trust> {
+        self.trust.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl Trust {
-    fn open(config: &Config) -> Result<(Self, Vec<String>), SecretsError> {
-        let mut folder = Folder::new(&config.data);
-        let keys = match PublicKeys::of(config.keys.jwt_algorithm) {
-            None => {
-                let secret = folder.jwt_secret(config.jwt_secret.as_ref())?;
-                Keys::secrets(&secret, folder.previous_jwt_secret(config)?.as_ref())
-            }
-            Some(keys) => keys.read(config.public_keys()?)?,
-        };
-        let jwt = Jwt::new(&config.keys, keys);
-        let bots = BotTokens::new(config.bot_token.as_ref(), folder.bot_tokens(config.bot_token.as_ref())?);
-        Ok((Self { bots, jwt }, folder.made))
-    }
-
     fn authenticate(&self, credential: &str) -> Result<Principal, Fault> {
-        let known = self.bots.find(credential).is_some();
-        let verified = if known { Err(Fault::NotAToken) } else { self.jwt.verify(credential) };
-        if verified.is_ok() {
-            return verified;
-        }
-        // Before a token counts as a bot's, and before it counts as nobody's, the newest list of
-        // bots is asked.
-        self.bots.refresh();
         match self.bots.find(credential) {
             Some(until) if until <= clock::wall() => Err(Fault::Expired),
             Some(_) => Ok(Principal::Bot),
-            None => verified,
+            None => self.jwt.verify(credential),
         }
     }
+}
+
+fn open_keys(config: &Config, folder: &mut Folder) -> Result<Jwt, SecretsError> {
+    let keys = match PublicKeys::of(config.keys.jwt_algorithm) {
+        None => {
+            let previous = folder.previous_jwt_secret(config)?;
+            Keys::secrets(&folder.jwt_secret(config.jwt_secret.as_ref())?, previous.as_ref())
+        }
+        Some(keys) => keys.read(config.public_keys()?)?,
+    };
+    Ok(Jwt::new(&config.keys, keys))
 }
 
 /// Signs a token for a viewer or an operator with the secret of this configuration, which is made

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use super::bots::{self, InvalidName};
 use super::keys::InvalidKeys;
+use super::list::List;
 use crate::config::{Config, ConfigError, MIN_JWT_SECRET_BYTES, Secret};
 
 const JWT_SECRET: &str = "jwt-secret";
 const PREVIOUS_JWT_SECRET: &str = "jwt-secret-previous";
 const BOT_TOKEN: &str = "bot-token";
-const BOT_TOKENS: &str = "bot-tokens";
+pub(super) const BOT_TOKENS: &str = "bot-tokens";
 
 /// The data folder cannot be used. One line that names the file.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,20 @@ pub enum SecretsError {
         path: PathBuf,
         /// How long it is.
         length: usize,
+    },
+    /// A secret is not there any more, and nobody is rotating it.
+    #[error(
+        "{path} is gone; a server that runs makes a new one only if there is {PREVIOUS_JWT_SECRET}. Put it back or restart"
+    )]
+    Gone {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The data folder is not there any more, or is another one.
+    #[error("{path} is not there, but neither is the data folder that it was in")]
+    Vanished {
+        /// The file.
+        path: PathBuf,
     },
     /// A file does not hold the public keys that it should.
     #[error("cannot use the keys in {path}")]
@@ -58,13 +73,21 @@ pub enum SecretsError {
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
+    /// A server that runs has its secrets. If they are not there any more, the disk may be gone,
+    /// and new ones would lock everybody out.
+    running: bool,
     /// What was made, in words.
     pub(super) made: Vec<String>,
 }
 
 impl Folder {
     pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), made: Vec::new() }
+        Self { path: path.to_owned(), running: false, made: Vec::new() }
+    }
+
+    /// That of a server that runs.
+    pub(super) fn running(path: &Path) -> Self {
+        Self { running: true, ..Self::new(path) }
     }
 
     /// The configured secret, else that of the folder, else a new one.
@@ -73,6 +96,12 @@ impl Folder {
             return Ok(secret.clone());
         }
         let path = self.path.join(JWT_SECRET);
+        if let Some(secret) = read_if_there(path.clone())? {
+            return Ok(secret);
+        }
+        if self.running && !self.path.join(PREVIOUS_JWT_SECRET).exists() {
+            return Err(SecretsError::Gone { path });
+        }
         if self.create(JWT_SECRET, &bots::random_hex())? {
             self.made.push(format!("made a secret for viewers' tokens in {}", path.display()));
         }
@@ -86,25 +115,21 @@ impl Folder {
         if configured.is_some() || config.jwt_secret.is_some() {
             return Ok(configured.cloned());
         }
-        match read_secret(self.path.join(PREVIOUS_JWT_SECRET)) {
-            Ok(secret) => Ok(Some(secret)),
-            Err(SecretsError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        read_if_there(self.path.join(PREVIOUS_JWT_SECRET))
     }
 
-    /// The file with the hashes of bot tokens. If there is neither such a file nor a configured
-    /// token, a first one is made.
-    pub(super) fn bot_tokens(&mut self, configured: Option<&Secret>) -> Result<PathBuf, SecretsError> {
-        let path = self.path.join(BOT_TOKENS);
-        if configured.is_none() && !path.exists() {
-            let first = self.path.join(BOT_TOKEN);
-            if self.create(BOT_TOKEN, &bots::generate())? {
-                self.made.push(format!("made a token for your bot in {}", first.display()));
-            }
-            self.add_bot_token(&bots::line("default", &read_secret(first)?, None)?)?;
+    /// The list of bots. If there is neither one nor a configured token, a first one is made.
+    pub(super) fn bots(&mut self, configured: Option<&Secret>) -> Result<List, SecretsError> {
+        let list = List::open(&self.path)?;
+        if configured.is_some() || !list.is_missing() {
+            return Ok(list);
         }
-        Ok(path)
+        let first = self.path.join(BOT_TOKEN);
+        if self.create(BOT_TOKEN, &bots::generate())? {
+            self.made.push(format!("made a token for your bot in {}", first.display()));
+        }
+        self.add_bot_token(&bots::line("default", &read_secret(first)?, None)?)?;
+        List::open(&self.path)
     }
 
     /// Adds a line to the file with the hashes of bot tokens.
@@ -145,6 +170,14 @@ impl Folder {
     fn make(&self) -> Result<(), SecretsError> {
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.path);
         made.map_err(|source| SecretsError::Io { path: self.path.clone(), source })
+    }
+}
+
+fn read_if_there(path: PathBuf) -> Result<Option<Secret>, SecretsError> {
+    match read_secret(path) {
+        Ok(secret) => Ok(Some(secret)),
+        Err(SecretsError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

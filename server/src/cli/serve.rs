@@ -56,7 +56,7 @@ pub(super) fn run(flags: Flags) -> Result<ExitCode, Failure> {
             () = hurry => Ok(ExitCode::FAILURE),
         }
     });
-    // Whoever asked twice does not wait for a disk that is still being written.
+    // Neither a reload nor a write that waits for the disk holds up the end.
     runtime.shutdown_background();
     ended
 }
@@ -65,7 +65,8 @@ pub(super) fn run(flags: Flags) -> Result<ExitCode, Failure> {
 async fn reload_on(mut hangups: Hangups, flags: Flags, reloader: Reloader) -> Infallible {
     loop {
         hangups.next().await;
-        match reload(flags.clone(), &reloader) {
+        let flags = flags.clone();
+        match reloader.aside(|reloader| reload(flags, reloader)).await {
             Ok(Reloaded { made, waiting }) => {
                 for made in made {
                     tracing::info!("{made}");

@@ -50,7 +50,7 @@ impl FromRequestParts<Arc<App>> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
         let credential = Credential::of(&parts.headers)?;
-        let principal = app.auth.authenticate(credential.token())?;
+        let principal = app.auth.authenticate(credential.token()).await?;
         let foreign = matches!(credential, Credential::Cookie(_)) && !app.origins.trusts(source(&parts.headers));
         Ok(Self { principal, foreign })
     }

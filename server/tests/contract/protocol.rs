@@ -68,8 +68,8 @@ fn write_again(block: &Block) -> BytesMut {
     out
 }
 
-#[test]
-fn every_example_is_read_and_written_by_the_server_s_own_types() {
+#[tokio::test]
+async fn every_example_is_read_and_written_by_the_server_s_own_types() {
     let api = OpenApi::load();
     let data = tempfile::tempdir().unwrap();
     let (authenticator, _) = Authenticator::open(&config(&data)).unwrap();
@@ -114,7 +114,7 @@ fn every_example_is_read_and_written_by_the_server_s_own_types() {
                 "Problem"
             }
             "claims" => {
-                authenticator.authenticate(&token(&value)).expect(&block.place);
+                authenticator.authenticate(&token(&value)).await.expect(&block.place);
                 continue;
             }
             other => panic!("{}: nobody checks JSON called {other:?}", block.place),

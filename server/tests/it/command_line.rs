@@ -188,7 +188,10 @@ async fn printed_tokens_work_at_once_and_only_for_what_they_are() {
         .map(String::from)
         .collect();
     std::fs::write(&list, others.join("\n")).unwrap();
-    assert_eq!(beat().await.status(), 401, "and takes a right away with its line");
+    let deadline = tokio::time::Instant::now() + SOON;
+    while beat().await.status() != 401 {
+        assert!(tokio::time::Instant::now() < deadline, "a right goes with its line");
+    }
     let second = printed("token --data data --bot worker-2", folder.path()).await;
     for token in [second, std::fs::read_to_string(folder.path().join("data/bot-token")).unwrap()] {
         let beat = http.post(format!("{}/api/v1/heartbeats", server.url)).bearer_auth(token.trim());

@@ -10,6 +10,7 @@ mod architecture;
 mod auth;
 mod bad_input;
 mod beats;
+mod bots;
 mod command_line;
 mod descriptors;
 mod keys;
