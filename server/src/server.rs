@@ -189,6 +189,7 @@ impl Server {
         let ended = CancellationToken::new();
         let admin_ended = ended.clone();
         let admin = admin.map(|(listener, door)| thread("admin", move || run_admin(listener, door, admin_ended)));
+        let _end = End { app: app.clone(), ended: ended.clone() };
         tasks.spawn(listener::serve(listener, door, app.shutdown.clone(), tasks.clone()));
 
         shutdown.await;
@@ -219,6 +220,21 @@ impl Server {
         for thread in threads.into_iter().filter(JoinHandle::is_finished) {
             thread.join().expect("a panic in a thread of the server ends the process");
         }
+    }
+}
+
+/// Ends the threads of a server that is dropped before it has come to its end.
+struct End {
+    app: Arc<App>,
+    ended: CancellationToken,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.app.monitor.stop();
+        self.app.store.stop();
+        self.app.auth.stop();
+        self.ended.cancel();
     }
 }
 

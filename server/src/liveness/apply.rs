@@ -3,16 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::generation::next;
+use super::process::LostGateway;
 use super::shard::Shard;
 use super::{Changes, Liveness, Now, Transition};
 use crate::wire::{Beat, Goodbye, GuildId, ShardKey, ShardReport};
-
-/// Whether a shard lost the gateway by the word of a process that was ready.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LostGateway {
-    Yes,
-    No,
-}
 
 impl Liveness {
     pub(super) fn beat(&mut self, beat: &Beat, now: Now, changes: &mut Changes) {
@@ -82,6 +76,17 @@ impl Liveness {
         if self.exceptions.prune(is_excepted) {
             self.floor = next(&mut self.seq);
         }
+    }
+
+    /// Throws away the entries of timers that are out of date, when most of them are.
+    pub(super) fn tidy_timers(&mut self) {
+        let known: usize = self.generations.iter().map(|generation| generation.shards.len()).sum();
+        let generations = &self.generations;
+        let is_current = |at, key: ShardKey| {
+            let generation = generations.iter().find(|generation| generation.count == key.count);
+            generation.and_then(|known| known.shards.get(&key.id)).is_some_and(|shard| shard.armed == Some(at))
+        };
+        self.timers.tidy(known, is_current);
     }
 
     /// Does the same to every shard.

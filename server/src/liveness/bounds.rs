@@ -1,8 +1,7 @@
 //! What keeps a bot with a good token from filling the memory. No real bot comes near.
 
 use super::Liveness;
-use super::shard::Shard;
-use crate::wire::{Beat, ShardKey};
+use crate::wire::Beat;
 
 /// How many shards are known at once, in all generations. The largest bots have some thousand.
 const MOST_SHARDS: usize = 100_000;
@@ -33,15 +32,5 @@ impl Liveness {
         }
         let new = beat.shards.iter().filter(|report| self.shard(report.key).is_none()).count();
         if new == 0 || known + new <= MOST_SHARDS { Ok(()) } else { Err(TooManyShards) }
-    }
-
-    /// Throws away the entries of timers that are out of date, when most of them are.
-    pub(super) fn tidy_timers(&mut self) {
-        let known: usize = self.generations.iter().map(|generation| generation.shards.len()).sum();
-        let generations = &self.generations;
-        let shard = |key: ShardKey| -> Option<&Shard> {
-            generations.iter().find(|generation| generation.count == key.count)?.shards.get(&key.id)
-        };
-        self.timers.tidy(known, |at, key| shard(key).is_some_and(|shard| shard.armed == Some(at)));
     }
 }

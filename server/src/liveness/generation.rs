@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use super::apply::LostGateway;
+use super::process::LostGateway;
 use super::shard::Shard;
 use super::{Monotonic, Now, Transition};
 use crate::wire::{GuildId, ShardKey};

@@ -18,9 +18,9 @@ mod timers;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use apply::LostGateway;
 use exceptions::Exceptions;
 use generation::{Generation, next};
+use process::LostGateway;
 use sessions::Sessions;
 use shard::Shard;
 use timers::Timers;

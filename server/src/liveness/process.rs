@@ -3,13 +3,29 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::apply::LostGateway;
-use super::shard::Heard;
 use super::{Monotonic, Now, StoredProcess};
 use crate::wire::{Beat, GatewayState, GuildId, Name, ProcessDetail, ShardReport, UnixMillis};
 
 /// A Discord that has been silent for longer than this is not connected (rule 4).
 const DEAF_AFTER_MS: f64 = 90_000.0;
+
+/// Whether a shard lost the gateway by the word of a process that was ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LostGateway {
+    Yes,
+    No,
+}
+
+/// What else a beat says.
+#[derive(Debug)]
+pub(super) struct Heard {
+    /// The guilds whose report of being unavailable ended with it.
+    pub(super) ended: BTreeSet<GuildId>,
+    /// Whether the process was ready and, in the same session, no longer is.
+    pub(super) gateway: LostGateway,
+    /// Whether anything is new of the process that the next run of the server needs.
+    pub(super) changed: bool,
+}
 
 /// How long a beat counts: two intervals, so that one may be lost, and some slack (rule 1).
 pub(super) fn freshness(interval: Duration) -> Duration {

@@ -5,9 +5,8 @@ mod stored;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::apply::LostGateway;
 use super::bounds::{MOST_EXCEPTIONS_OF_A_SHARD, MOST_PROCESSES};
-use super::process::{Process, freshness};
+use super::process::{Heard, LostGateway, Process, freshness};
 use super::{Monotonic, Now};
 use crate::wire::{
     Beat, DEFAULT_INTERVAL, Facts, GatewayState, Goodbye, GuildId, Name, Reason, Revision, ShardDetail, ShardKey,
@@ -16,17 +15,6 @@ use crate::wire::{
 
 /// How long a shard that lost Discord is given to come back (rule 4).
 const RECONNECT_GRACE: Duration = Duration::from_secs(15);
-
-/// What else a beat says.
-#[derive(Debug)]
-pub(super) struct Heard {
-    /// The guilds whose report of being unavailable ended with it.
-    pub(super) ended: BTreeSet<GuildId>,
-    /// Whether the process was ready and, in the same session, no longer is.
-    pub(super) gateway: LostGateway,
-    /// Whether anything is new of the process that the next run of the server needs.
-    pub(super) changed: bool,
-}
 
 /// Why the last process of a shard went.
 #[derive(Debug, Clone, Copy)]
