@@ -119,7 +119,13 @@ impl Monitor {
         let now = self.clock.now().monotonic;
         let mut watch = Watch { expected: now, slept: self.clock.slept(), seen: now + SEEN };
         while !core.stopped {
-            self.look_at_clocks(&mut core, &mut watch);
+            if let Some(trouble) = self.look_at_clocks(&mut core, &mut watch) {
+                // A log that nobody reads can block; beats must not wait for it.
+                drop(core);
+                tracing::warn!("{trouble}");
+                core = self.lock();
+                watch.expected = self.clock.now().monotonic;
+            }
             let now = self.clock.now();
             // The time up to which all beats have been read.
             let settled = now.monotonic.saturating_sub(LINGER);
@@ -156,24 +162,25 @@ impl Monitor {
     }
 
     /// Moves the deadlines if the loop is later than it meant to be, or if the machine slept
-    /// (rule 8). Our own trouble must not look like the bot's.
-    fn look_at_clocks(&self, core: &mut Core, watch: &mut Watch) {
+    /// (rule 8). Our own trouble must not look like the bot's. Returns what to say of it.
+    fn look_at_clocks(&self, core: &mut Core, watch: &mut Watch) -> Option<String> {
         let now = self.clock.now();
         let late = now.monotonic.saturating_sub(watch.expected);
         watch.expected = now.monotonic;
-        if late > LATE {
-            tracing::warn!(late_ms = late.as_millis(), "the monitor was held up; deadlines move by as much");
+        let late = (late > LATE).then(|| {
             let applied = core.liveness.apply(Input::Late(late), now);
             self.settle(core, &applied, now);
-        }
+            format!("the monitor was held up for {} ms; deadlines move by as much", late.as_millis())
+        });
         let slept = self.clock.slept();
         let by = slept.saturating_sub(watch.slept);
-        if by >= SLEPT {
+        let slept = (by >= SLEPT).then(|| {
             watch.slept = slept;
-            tracing::warn!(slept_ms = by.as_millis(), "the machine slept; nobody is called offline for it");
             let applied = core.liveness.apply(Input::Suspended(by), now);
             self.settle(core, &applied, now);
-        }
+            format!("the machine slept for {} ms; nobody is called offline for it", by.as_millis())
+        });
+        [late, slept].into_iter().flatten().reduce(|late, slept| format!("{late}; {slept}"))
     }
 
     fn apply(&self, mut core: MutexGuard<'_, Core>, input: Input<'_>) -> usize {
