@@ -9,7 +9,7 @@ use ipnet::{IpNet, Ipv4Net};
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::{Serialize, Serializer};
 
-use super::{ConfigError, File, Setting, set, setting};
+use super::{ConfigError, File, Setting, in_range, listed, set, setting};
 use crate::wire::MAX_BODY_BYTES;
 
 /// What the server takes on at most.
@@ -92,8 +92,6 @@ pub(super) struct LimitFlags {
 impl Limits {
     pub(super) fn load(flags: LimitFlags, file: &File) -> Self {
         let default = Self::default();
-        let proxies: Vec<_> = flags.trusted_proxies.into_iter().flatten().filter_map(|Setting(proxy)| proxy).collect();
-        let proxies = Some(proxies).filter(|proxies| !proxies.is_empty());
         Self {
             max_viewers: set(flags.max_viewers).or(file.max_viewers),
             max_viewers_per_principal: set(flags.max_viewers_per_principal).or(file.max_viewers_per_principal),
@@ -103,7 +101,7 @@ impl Limits {
             max_head_bytes: set(flags.max_head_bytes).or(file.max_head_bytes).unwrap_or(default.max_head_bytes),
             head_timeout_ms: set(flags.head_timeout_ms).or(file.head_timeout_ms).unwrap_or(default.head_timeout_ms),
             body_timeout_ms: set(flags.body_timeout_ms).or(file.body_timeout_ms).unwrap_or(default.body_timeout_ms),
-            trusted_proxies: proxies.or_else(|| file.trusted_proxies.clone()).unwrap_or_default(),
+            trusted_proxies: listed(flags.trusted_proxies).or_else(|| file.trusted_proxies.clone()).unwrap_or_default(),
         }
     }
 
@@ -117,20 +115,15 @@ impl Limits {
             ("max_viewers_per_address", self.max_viewers_per_address),
             ("max_connections", self.max_connections),
         ];
-        let places = places.into_iter().filter_map(|(name, value)| Some((name, number(value?), 1, MOST_PLACES)));
+        let places = places.into_iter().filter_map(|(name, value)| Some((name, number(value?), 1..=MOST_PLACES)));
         let sizes = [
-            ("max_body_bytes", number(self.max_body_bytes), 1024, 64 << 20),
+            ("max_body_bytes", number(self.max_body_bytes), 1024..=64 << 20),
             // HTTP has to fit in, and the whole of it is kept for each connection.
-            ("max_head_bytes", number(self.max_head_bytes), 8192, 1 << 20),
-            ("head_timeout_ms", self.head_timeout_ms, 100, 600_000),
-            ("body_timeout_ms", self.body_timeout_ms, 100, 600_000),
+            ("max_head_bytes", number(self.max_head_bytes), 8192..=1 << 20),
+            ("head_timeout_ms", self.head_timeout_ms, 100..=600_000),
+            ("body_timeout_ms", self.body_timeout_ms, 100..=600_000),
         ];
-        for (name, value, least, most) in places.chain(sizes) {
-            if !(least..=most).contains(&value) {
-                return Err(ConfigError::OutOfRange { name, value, least, most });
-            }
-        }
-        Ok(())
+        places.chain(sizes).try_for_each(|(name, value, range)| in_range(name, value, range))
     }
 }
 

@@ -8,6 +8,7 @@ mod origin;
 mod secret;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -129,6 +130,17 @@ fn setting<T: FromStr>(text: &str) -> Result<Setting<T>, T::Err> {
     if text.is_empty() { Ok(Setting(None)) } else { text.parse().map(|value| Setting(Some(value))) }
 }
 
+/// The values of a flag that takes several, if there are any.
+fn listed<T>(values: Option<Vec<Setting<T>>>) -> Option<Vec<T>> {
+    let values: Vec<T> = values?.into_iter().filter_map(|Setting(value)| value).collect();
+    Some(values).filter(|values| !values.is_empty())
+}
+
+fn in_range(name: &'static str, value: u64, range: RangeInclusive<u64>) -> Result<(), ConfigError> {
+    let (least, most) = range.into_inner();
+    if (least..=most).contains(&value) { Ok(()) } else { Err(ConfigError::OutOfRange { name, value, least, most }) }
+}
+
 /// What was set, if it was.
 fn set<T>(value: Option<Setting<T>>) -> Option<T> {
     value.and_then(|Setting(value)| value)
@@ -240,8 +252,6 @@ impl Config {
             Some(path) => File::read(&path)?,
             None => File::default(),
         };
-        let origins: Vec<_> = flags.cors_origins.into_iter().flatten().filter_map(|Setting(origin)| origin).collect();
-        let origins = Some(origins).filter(|origins| !origins.is_empty());
         let keys = flags.data.keys.over(&mut file)?;
         let default = Self::default();
         let limits = Limits::load(flags.limits, &file);
@@ -252,7 +262,7 @@ impl Config {
             retention_days: set(flags.retention_days).or(file.retention_days).unwrap_or(default.retention_days),
             drain_seconds: set(flags.drain_seconds).or(file.drain_seconds).unwrap_or(default.drain_seconds),
             public_url: set(flags.public_url).or(file.public_url),
-            cors_origins: origins.or(file.cors_origins).unwrap_or_default(),
+            cors_origins: listed(flags.cors_origins).or(file.cors_origins).unwrap_or_default(),
             jwt_secret: environment("GUILDPULSE_JWT_SECRET")?.map(Secret::new).or(file.jwt_secret),
             bot_token: environment("GUILDPULSE_BOT_TOKEN")?.map(Secret::new).or(file.bot_token),
             keys,
@@ -276,13 +286,8 @@ impl Config {
                 return Err(ConfigError::ShortSecret { name, length, least });
             }
         }
-        for (name, value, least, most) in
-            [("retention_days", self.retention_days.into(), 1, 36_500), ("drain_seconds", self.drain_seconds.into(), 0, 600)]
-        {
-            if !(least..=most).contains(&value) {
-                return Err(ConfigError::OutOfRange { name, value, least, most });
-            }
-        }
+        in_range("retention_days", self.retention_days.into(), 1..=36_500)?;
+        in_range("drain_seconds", self.drain_seconds.into(), 0..=600)?;
         self.check_keys()
     }
 }

@@ -19,10 +19,9 @@ pub(super) async fn beat(
     body: Body,
 ) -> Result<Json<BeatAnswer>, Refusal> {
     let beat = read(&app, &caller, &headers, body, Beat::parse).await?;
-    let accepted = app.monitor.beat(&beat).map_err(|error| {
-        app.metrics.reject_beat(Code::InvalidHeartbeat);
-        Problem::new(Code::InvalidHeartbeat, error.to_string()).at("/shards")
-    })?;
+    let taken = app.monitor.beat(&beat);
+    let accepted =
+        taken.map_err(|error| refuse(&app, Problem::new(Code::InvalidHeartbeat, error.to_string()).at("/shards")))?;
     app.metrics.beats_accepted.inc();
     let interval_ms = u64::try_from(beat.interval.as_millis()).unwrap_or(u64::MAX);
     Ok(Json(BeatAnswer { accepted, interval_ms, warnings: beat.warnings }))
@@ -60,8 +59,11 @@ async fn read<T>(
         caller.may_beat()?;
         Ok(value)
     };
-    read.await.map_err(|problem: Problem| {
-        app.metrics.reject_beat(problem.code);
-        Refusal(problem)
-    })
+    read.await.map_err(|problem| refuse(app, problem))
+}
+
+/// Counts a refusal.
+fn refuse(app: &App, problem: Problem) -> Refusal {
+    app.metrics.reject_beat(problem.code);
+    Refusal(problem)
 }

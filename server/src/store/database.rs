@@ -14,6 +14,9 @@ use super::rows;
 use crate::liveness::StoredShard;
 use crate::wire::UnixMillis;
 
+/// Reading changes neither the file nor the log beside it.
+const READ_ONLY: OpenFlags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+const READ_WRITE: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE;
 /// How long we wait for somebody else's write before we go on without the store.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// Each step brings the tables from one version to the next; `PRAGMA user_version` counts them.
@@ -168,17 +171,18 @@ impl Database {
     /// Fails if what others find in the file is not what was written into it: somebody has cut it or
     /// its log short, which SQLite does not notice as long as it remembers the pages. `alive` is
     /// what [`keep_run`](Self::keep_run) wrote last.
-    pub(super) fn is_whole(&mut self, run: Run, alive: UnixMillis) -> Result<(), Fault> {
+    ///
+    /// Returns whether it became shorter since it was last asked, by our own removal of old lines or
+    /// by somebody who cut less of it.
+    pub(super) fn became_shorter(&mut self, run: Run, alive: UnixMillis) -> Result<bool, Fault> {
         refuse_cut(&self.path)?;
         let length = length(&self.path);
-        let connection = look(&self.path)?;
         let sql = "SELECT alive_ms FROM run WHERE boot = ?";
-        let found: i64 = connection.query_row(sql, [run.boot], |row| row.get(0))?;
+        let found: i64 = open(&self.path, READ_ONLY)?.query_row(sql, [run.boot], |row| row.get(0))?;
         if found != alive.0 {
             return Err(Fault::Corrupt("it does not hold what was written last".into()));
         }
-        // It becomes shorter by our own removal of old lines, too, which does not happen often.
-        if length < std::mem::replace(&mut self.length, length) { find_damage(&connection) } else { Ok(()) }
+        Ok(length < std::mem::replace(&mut self.length, length))
     }
 }
 
@@ -193,18 +197,13 @@ pub(super) fn peek(folder: &Path) -> Result<Left, Fault> {
     // Without a log beside it nobody is writing, and the file alone is the whole database; then it
     // can be read in a folder where SQLite may not make its own files.
     let immutable = if log == 0 { "?immutable=1" } else { "" };
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let uri = url::Url::from_file_path(fs::canonicalize(&path)?).map_err(|()| Fault::Other("no path".into()))?;
-    let connection = Connection::open_with_flags(format!("{uri}{immutable}"), flags)?;
-    connection.busy_timeout(PATIENCE)?;
-    read(&connection)
+    read(&open(format!("{uri}{immutable}"), READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?)
 }
 
 /// Copies the database into a new file, while a server may be writing it.
 pub(super) fn copy(folder: &Path, to: &Path) -> Result<(), Fault> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path(folder), flags)?;
-    connection.busy_timeout(PATIENCE)?;
+    let connection = open(path(folder), READ_WRITE)?;
     // Made here, because SQLite would let others read it.
     OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(to)?;
     connection.execute("VACUUM INTO ?", [to.to_string_lossy()])?;
@@ -223,7 +222,7 @@ pub(super) struct Damage {
 pub(super) fn check(folder: &Path, begins: impl FnOnce(InterruptHandle) -> bool) -> Result<Option<Damage>, Fault> {
     let path = path(folder);
     let file = identity(&path)?;
-    let connection = look(&path)?;
+    let connection = open(&path, READ_ONLY)?;
     if !begins(connection.get_interrupt_handle()) {
         return Ok(None);
     }
@@ -240,17 +239,14 @@ pub(super) fn sync(folder: &Path) -> Result<(), Fault> {
     let log = sibling(&path, "-wal");
     File::open(&log)?.sync_data()?;
     if length(&log) > LARGE_LOG_BYTES {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
-        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(()))?;
+        open(path, READ_WRITE)?.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(()))?;
     }
     Ok(())
 }
 
-/// Opens the database in a way that changes neither the file nor the log beside it.
-fn look(path: &Path) -> Result<Connection, Fault> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
+/// Opens a database that is there.
+fn open(path: impl AsRef<Path>, flags: OpenFlags) -> Result<Connection, Fault> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(PATIENCE)?;
     Ok(connection)
 }
@@ -272,9 +268,7 @@ fn read(connection: &Connection) -> Result<Left, Fault> {
 fn connect(path: &Path) -> Result<(Connection, Left), Fault> {
     file::begin(path)?;
     refuse_newer(path)?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(PATIENCE)?;
+    let mut connection = open(path, READ_WRITE)?;
     // The first of these has to come before the first table.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
@@ -295,7 +289,7 @@ fn connect(path: &Path) -> Result<(Connection, Left), Fault> {
 /// pragmas do, and so does closing what could be written.
 fn refuse_newer(path: &Path) -> Result<(), Fault> {
     let known = u32::try_from(MIGRATIONS.len()).expect("there are a few");
-    let found = version(&look(path)?)?;
+    let found = version(&open(path, READ_ONLY)?)?;
     if found > known { Err(Fault::Newer { found, known }) } else { Ok(()) }
 }
 

@@ -41,7 +41,7 @@ pub struct Store {
     work: Condvar,
     /// The writer has done something.
     done: Condvar,
-    /// The one who tends the database has to end.
+    /// There is something to do for the one who tends the database.
     tend: Condvar,
 }
 
@@ -56,6 +56,10 @@ struct Desk {
     /// Somebody waits for everything to be written.
     hurry: bool,
     stopping: bool,
+    /// There may be damage, so that the whole database is to be looked through.
+    suspicious: bool,
+    /// Something was written since the disk was last synced.
+    unsynced: bool,
     /// What a check of the whole database has found.
     damage: Option<Damage>,
     /// Ends the check.
@@ -157,20 +161,33 @@ impl Store {
     }
 
     /// Does what may take long and must not hold up the writer: looks through the whole database for
-    /// damage, then sees to it every second that what was written reaches the disk. Blocks until
-    /// [`stop`](Self::stop) is called; runs on a thread of its own.
+    /// damage, at first and when it is suspected, and sees to it every second that what was written
+    /// reaches the disk. Blocks until [`stop`](Self::stop) is called; runs on a thread of its own.
     pub fn tend(&self, folder: &Path) {
-        self.check(folder);
-        let mut desk = self.lock();
-        while !desk.stopping {
-            let waited = self.tend.wait_timeout(desk, SYNC).unwrap_or_else(PoisonError::into_inner);
-            drop(waited.0);
+        self.lock().suspicious = true;
+        loop {
+            let idle = |desk: &mut Desk| !desk.stopping && !desk.suspicious;
+            let waited = self.tend.wait_timeout_while(self.lock(), SYNC, idle);
+            let mut desk = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if desk.stopping {
+                return;
+            }
+            let (suspicious, unsynced) = (std::mem::take(&mut desk.suspicious), std::mem::take(&mut desk.unsynced));
+            drop(desk);
+            if suspicious {
+                self.check(folder);
+            }
             // What is wrong here is wrong for the writer, too, which says so.
-            if let Err(fault) = database::sync(folder) {
+            if unsynced && let Err(fault) = database::sync(folder) {
                 tracing::debug!("the database could not be synced: {fault}");
             }
-            desk = self.lock();
         }
+    }
+
+    /// Has the whole database looked through.
+    fn suspect(&self) {
+        self.lock().suspicious = true;
+        self.tend.notify_one();
     }
 
     fn check(&self, folder: &Path) {

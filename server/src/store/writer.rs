@@ -117,6 +117,7 @@ impl Writer {
                 self.end();
             }
             let mut desk = self.store.lock();
+            desk.unsynced |= self.database.is_some();
             if self.database.is_some() && self.unsaved.is_empty() {
                 desk.saved = self.given;
             }
@@ -244,7 +245,11 @@ impl Writer {
         if self.look <= now.monotonic {
             self.look = now.monotonic + LOOK;
             let there = database.is_there().and_then(|()| database.keep_run(self.run, now.wall));
-            kept = there.and_then(|()| database.is_whole(self.run, now.wall));
+            kept = there.and_then(|()| database.became_shorter(self.run, now.wall)).map(|shorter| {
+                if shorter {
+                    self.store.suspect();
+                }
+            });
         }
         if kept.is_ok() && self.prune <= now.monotonic {
             kept = self.prune(now);

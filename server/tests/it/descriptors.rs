@@ -8,11 +8,11 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::support::command::{Served, guildpulse, printed};
 use crate::support::raw::Raw;
-use crate::support::{GUILD, SOON, Viewer, client, metric, shards};
+use crate::support::{GUILD, SOON, Viewer, client, eventually, metric, shards};
 
 struct Process {
     served: Served,
@@ -51,11 +51,7 @@ impl Process {
     }
 
     async fn until_ready(&self) {
-        let deadline = Instant::now() + SOON;
-        while self.readiness().await != "ready\n" {
-            assert!(Instant::now() < deadline, "it does not recover");
-            sleep(Duration::from_millis(20)).await;
-        }
+        eventually("it has recovered", async || self.readiness().await == "ready\n").await;
     }
 
     fn pid(&self) -> Pid {

@@ -1,6 +1,5 @@
 //! Limits: each is reached once, says so, is counted, and lets others in again afterwards.
 
-use std::future::Future;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -11,7 +10,7 @@ use tokio::time::{Instant, interval, sleep, timeout};
 
 use crate::support::command::{guildpulse, output};
 use crate::support::raw::Raw;
-use crate::support::{BOT_TOKEN, GUILD, SOON, Scene, Viewer, in_an_hour, shards, token};
+use crate::support::{BOT_TOKEN, GUILD, SOON, Scene, Viewer, eventually, in_an_hour, shards, token};
 
 fn stream(scene: &Scene, token: &str) -> RequestBuilder {
     let url = scene.url(&format!("/api/v1/guilds/{GUILD}/status/stream"));
@@ -40,15 +39,6 @@ fn may_come_again(answer: &Response) {
     assert_eq!(answer.headers()["content-type"], "application/problem+json");
     let seconds: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((2..=10).contains(&seconds), "{seconds}");
-}
-
-/// Waits until it is so.
-async fn eventually<F: Future<Output = bool>>(what: &str, so: impl Fn() -> F) {
-    let deadline = Instant::now() + SOON;
-    while !so().await {
-        assert!(Instant::now() < deadline, "it is not so that {what}");
-        sleep(Duration::from_millis(10)).await;
-    }
 }
 
 async fn has_a_place(request: RequestBuilder) -> bool {

@@ -1,13 +1,10 @@
 //! What outlives a restart, and the copy of it.
 
-use std::time::Duration;
-
 use rusqlite::Connection;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
 
 use crate::support::command::{guildpulse, output};
-use crate::support::{GUILD, SOON, Scene, config, shards};
+use crate::support::{GUILD, Scene, config, eventually, shards};
 
 /// The revision as two integers.
 fn revision(status: &Value) -> (u64, u64) {
@@ -97,11 +94,8 @@ async fn what_cannot_be_read_at_the_start_is_not_written_over() {
     assert_eq!(scene.status(GUILD).await["reason"], "never_seen");
     scene.beat(json!({"instance": "b", "shards": shards([1], 2, "ready")})).await;
     drop(foreign);
-    let deadline = Instant::now() + SOON;
-    while scene.http.get(scene.url("/readyz")).send().await.unwrap().status() != 200 {
-        assert!(Instant::now() < deadline, "it does not recover");
-        sleep(Duration::from_millis(20)).await;
-    }
+    let ready = async || scene.http.get(scene.url("/readyz")).send().await.unwrap().status() == 200;
+    eventually("it has recovered", ready).await;
     scene.restart().await;
     let after = scene.status(GUILD).await;
     assert_eq!((&after["reason"], &after["since"]), (&json!("server_restarted"), &before["since"]), "{after}");

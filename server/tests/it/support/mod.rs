@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 pub(crate) use browser::Viewer;
 
@@ -188,6 +188,15 @@ pub(crate) fn config(data: &TempDir) -> Config {
 pub(crate) fn metric(metrics: &str, name: &str) -> u64 {
     let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     value.unwrap_or_else(|| panic!("no {name} in {metrics}")).parse().unwrap()
+}
+
+/// Waits until it is so.
+pub(crate) async fn eventually(what: &str, so: impl AsyncFn() -> bool) {
+    let deadline = Instant::now() + SOON;
+    while !so().await {
+        assert!(Instant::now() < deadline, "it is not so that {what}");
+        sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// Status and JSON of an answer.
