@@ -74,8 +74,8 @@ impl Database {
             }
             result => result?,
         };
-        let identity = identity(&path)?;
-        Ok((Self { connection, path, identity, length: 0, _lock: lock }, left))
+        let (identity, length) = (identity(&path)?, length(&path));
+        Ok((Self { connection, path, identity, length, _lock: lock }, left))
     }
 
     /// Gives the file another name and begins a new one. What was in it is lost to this server, but

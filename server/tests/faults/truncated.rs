@@ -4,10 +4,11 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use rusqlite::Connection;
+use tokio::time::{Instant, sleep};
 
 use crate::support::database::{is_well, wal};
-use crate::support::{GUILD, Place, Process, RECOVERY, SOON, Sample, Viewer, eventually, say};
+use crate::support::{GUILD, Place, Process, RECOVERY, SOON, Sample, Viewer, eventually, now_ms, say};
 
 fn truncate(file: &Path, length: u64) {
     File::options().write(true).open(file).unwrap().set_len(length).unwrap();
@@ -72,6 +73,39 @@ async fn a_database_that_is_cut_while_it_is_in_use_stops_nothing_and_is_sound_so
         assert_eq!(place.status(GUILD).await["since"], status["since"], "{what}");
         server.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_which_only_old_lines_are_cut_off_is_missed_as_well() {
+    let place = Place::new();
+    // So much that what is written now and then is far from what is cut off.
+    let server = place.start().await;
+    server.stop().await;
+    let database = Connection::open(place.file()).unwrap();
+    let line = "INSERT INTO transition (at_ms, boot, seq, healthy, state, since_ms)
+                SELECT ?, 1, value, 1, 'online', 0 FROM generate_lines";
+    let lines = "WITH RECURSIVE generate_lines (value) AS
+                 (SELECT 1 UNION ALL SELECT value + 1 FROM generate_lines WHERE value < 50000)";
+    database.execute(&format!("{lines} {line}"), [now_ms()]).unwrap();
+    drop(database);
+    let server = place.start().await;
+    let mut viewer = place.watch(GUILD).await;
+    place.change(&mut viewer, "before").await;
+    // The look through everything that a start begins with is over before the cut: it is not what
+    // finds it.
+    let length = fs::metadata(place.file()).unwrap().len();
+    sleep(Duration::from_secs(2)).await;
+    truncate(&place.file(), length / 2);
+    let aside = async || (!place.set_aside().is_empty()).then_some(());
+    eventually("the file that was cut is set aside", SOON * 3, aside).await;
+    let mut round = 0;
+    let well = async || {
+        round += 1;
+        let status = place.change(&mut viewer, &format!("after-{round}")).await;
+        is_well(&place.file(), &status).then_some(())
+    };
+    eventually("a sound database", SOON, well).await;
+    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
