@@ -5,7 +5,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, InterruptHandle, OpenFlags, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, InterruptHandle, OpenFlags, TransactionBehavior, params};
 
 use super::changes::{Changes, State};
 use super::fault::Fault;
@@ -177,12 +177,14 @@ impl Database {
     pub(super) fn became_shorter(&mut self, run: Run, alive: UnixMillis) -> Result<bool, Fault> {
         refuse_cut(&self.path)?;
         let length = length(&self.path);
-        let sql = "SELECT alive_ms FROM run WHERE boot = ?";
-        let found: i64 = open(&self.path, READ_ONLY)?.query_row(sql, [run.boot], |row| row.get(0))?;
-        if found != alive.0 {
-            return Err(Fault::Corrupt("it does not hold what was written last".into()));
+        match found_by_others(&self.path, run) {
+            Ok(found) if found == alive.0 => Ok(length < std::mem::replace(&mut self.length, length)),
+            Ok(_) => Err(Fault::Corrupt("it does not hold what was written last".into())),
+            // Whoever cannot open the file, as when no descriptors are left, has found nothing. To let
+            // go of the open one for that would be to lose it.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) => Ok(false),
+            Err(error) => Err(error.into()),
         }
-        Ok(length < std::mem::replace(&mut self.length, length))
     }
 }
 
@@ -245,10 +247,15 @@ pub(super) fn sync(folder: &Path) -> Result<(), Fault> {
 }
 
 /// Opens a database that is there.
-fn open(path: impl AsRef<Path>, flags: OpenFlags) -> Result<Connection, Fault> {
+fn open(path: impl AsRef<Path>, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(PATIENCE)?;
     Ok(connection)
+}
+
+/// When the run was said to be alive last, as it stands in the file.
+fn found_by_others(path: &Path, run: Run) -> rusqlite::Result<i64> {
+    open(path, READ_ONLY)?.query_row("SELECT alive_ms FROM run WHERE boot = ?", [run.boot], |row| row.get(0))
 }
 
 fn find_damage(connection: &Connection) -> Result<(), Fault> {
