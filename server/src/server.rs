@@ -1,5 +1,8 @@
 //! The running server: what it owns, how it starts and how it stops. Only this module spawns.
 
+mod reload;
+mod threads;
+
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -23,8 +26,9 @@ use crate::metrics::Metrics;
 use crate::monitor::Monitor;
 use crate::store::{Fault, Opened, Settings, Store, Writer};
 
-/// How long the admin address has to finish what it is at, when everything else has ended.
-const ADMIN_DRAIN: Duration = Duration::from_millis(500);
+pub use reload::{Reloaded, Reloader};
+use threads::{run_admin, thread, until};
+
 /// How long a stop waits for the disk, before it goes on to the streams and again at the end.
 const FLUSH: Duration = Duration::from_secs(1);
 
@@ -50,46 +54,6 @@ pub enum StartError {
         /// Why.
         source: Fault,
     },
-}
-
-/// Hands a running server new keys and secrets. Clones reach the same server.
-#[derive(Debug, Clone)]
-pub struct Reloader {
-    app: Arc<App>,
-    started: Arc<Config>,
-}
-
-/// What came of new settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reloaded {
-    /// What was made in the data folder, in words.
-    pub made: Vec<String>,
-    /// The settings that have changed and count from the next start on.
-    pub waiting: Vec<String>,
-}
-
-impl Reloader {
-    /// Takes the keys, secrets and bot tokens of these settings, and nothing else of them. Files
-    /// are read again. Open streams go on.
-    ///
-    /// # Errors
-    ///
-    /// When the data folder or a file of keys cannot be used; then the old ones stay in force.
-    pub fn reload(&self, config: &Config) -> Result<Reloaded, SecretsError> {
-        let waiting = config.waiting_for_restart(&self.started);
-        let made = self.app.auth.reload(&Config { data: self.started.data.clone(), ..config.clone() })?;
-        Ok(Reloaded { made, waiting })
-    }
-
-    /// Does something with it that may have to wait for a disk, and holds up nothing meanwhile.
-    ///
-    /// # Panics
-    ///
-    /// When that panics.
-    pub async fn aside<T: Send + 'static>(&self, work: impl FnOnce(&Self) -> T + Send + 'static) -> T {
-        let reloader = self.clone();
-        tokio::task::spawn_blocking(move || work(&reloader)).await.expect("a reload does not panic")
-    }
 }
 
 /// A server that has its addresses and its secrets, and does not serve yet.
@@ -236,45 +200,6 @@ impl Drop for End {
         self.app.auth.stop();
         self.ended.cancel();
     }
-}
-
-/// Waits until it is so.
-async fn until(is_so: impl Fn() -> bool) {
-    while !is_so() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-}
-
-/// Starts a thread of the server. A panic in it ends the process: a server that goes on without one
-/// of its threads would say wrong things.
-fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
-    struct Fuse;
-
-    impl Drop for Fuse {
-        fn drop(&mut self) {
-            if std::thread::panicking() {
-                std::process::abort();
-            }
-        }
-    }
-
-    let guarded = move || {
-        let _fuse = Fuse;
-        run();
-    };
-    std::thread::Builder::new().name(name.into()).spawn(guarded).expect("a thread can be started")
-}
-
-/// Serves the admin address, on a runtime of its own: a storm of viewers cannot delay beats there.
-fn run_admin(listener: std::net::TcpListener, door: Door, ended: CancellationToken) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("a runtime can be built").block_on(async {
-        let tasks = TaskTracker::new();
-        let listener = TcpListener::from_std(listener).expect("the listener does not block");
-        listener::serve(listener, door, ended, tasks.clone()).await;
-        tasks.close();
-        tokio::time::timeout(ADMIN_DRAIN, tasks.wait()).await.ok();
-    });
 }
 
 fn listen(addr: SocketAddr) -> Result<std::net::TcpListener, StartError> {

@@ -1,0 +1,47 @@
+//! New keys and secrets for a server that runs.
+
+use std::sync::Arc;
+
+use crate::auth::SecretsError;
+use crate::config::Config;
+use crate::http::App;
+
+/// Hands a running server new keys and secrets. Clones reach the same server.
+#[derive(Debug, Clone)]
+pub struct Reloader {
+    pub(super) app: Arc<App>,
+    pub(super) started: Arc<Config>,
+}
+
+/// What came of new settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reloaded {
+    /// What was made in the data folder, in words.
+    pub made: Vec<String>,
+    /// The settings that have changed and count from the next start on.
+    pub waiting: Vec<String>,
+}
+
+impl Reloader {
+    /// Takes the keys, secrets and bot tokens of these settings, and nothing else of them. Files
+    /// are read again. Open streams go on.
+    ///
+    /// # Errors
+    ///
+    /// When the data folder or a file of keys cannot be used; then the old ones stay in force.
+    pub fn reload(&self, config: &Config) -> Result<Reloaded, SecretsError> {
+        let waiting = config.waiting_for_restart(&self.started);
+        let made = self.app.auth.reload(&Config { data: self.started.data.clone(), ..config.clone() })?;
+        Ok(Reloaded { made, waiting })
+    }
+
+    /// Does something with it that may have to wait for a disk, and holds up nothing meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// When that panics.
+    pub async fn aside<T: Send + 'static>(&self, work: impl FnOnce(&Self) -> T + Send + 'static) -> T {
+        let reloader = self.clone();
+        tokio::task::spawn_blocking(move || work(&reloader)).await.expect("a reload does not panic")
+    }
+}
