@@ -35,7 +35,8 @@ pub struct Monitor {
     clock: Clock,
     boot: u64,
     metrics: Metrics,
-    store: Arc<Store>,
+    /// None if nothing is to outlive the process.
+    store: Option<Arc<Store>>,
     core: Mutex<Core>,
     wake: Condvar,
 }
@@ -52,7 +53,7 @@ struct Core {
 impl Monitor {
     /// A monitor that goes on from what an earlier run stored. `boot` is the first half of its
     /// revisions.
-    pub fn new(clock: Clock, boot: u64, stored: Stored, store: Arc<Store>, metrics: Metrics) -> Self {
+    pub fn new(clock: Clock, boot: u64, stored: Stored, store: Option<Arc<Store>>, metrics: Metrics) -> Self {
         let liveness = Liveness::new(boot, stored, clock.now());
         let core = Core { liveness, hub: Hub::default(), armed: None, stopped: false };
         Self { clock, boot, metrics, store, core: Mutex::new(core), wake: Condvar::new() }
@@ -158,7 +159,8 @@ impl Monitor {
     }
 
     fn keep_last_heartbeats(&self, core: &Core) {
-        self.store.put(Changes { seen: core.liveness.last_heartbeats().collect(), ..Changes::default() });
+        let Some(store) = &self.store else { return };
+        store.put(Changes { seen: core.liveness.last_heartbeats().collect(), ..Changes::default() });
     }
 
     /// Moves the deadlines if the loop is later than it meant to be, or if the machine slept
@@ -202,8 +204,9 @@ impl Monitor {
             let deliveries = core.publish(&applied.transitions);
             self.metrics.deliveries.inc_by(deliveries);
         }
-        if applied.generations || !applied.shards.is_empty() || !applied.transitions.is_empty() {
-            self.store.put(core.changes(applied, now));
+        let changed = applied.generations || !applied.shards.is_empty() || !applied.transitions.is_empty();
+        if let (Some(store), true) = (&self.store, changed) {
+            store.put(core.changes(applied, now));
         }
     }
 

@@ -5,7 +5,7 @@ mod threads;
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -13,15 +13,18 @@ use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::{Authenticator, OriginPolicy, SecretsError};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::{self, App};
+use crate::demo::{Demo, Remote};
+use crate::http::{self, App, Start};
 use crate::limits::{self, Capacity, Descriptors, Viewers};
 use crate::listener::{self, Door};
+use crate::liveness::Stored;
 use crate::metrics::Metrics;
 use crate::monitor::Monitor;
 use crate::store::{Fault, Opened, Settings, Store, Writer};
@@ -54,6 +57,9 @@ pub enum StartError {
         /// Why.
         source: Fault,
     },
+    /// The simulated bot cannot be made.
+    #[error("cannot simulate a bot")]
+    Demo(#[source] io::Error),
 }
 
 /// A server that has its addresses and its secrets, and does not serve yet.
@@ -62,9 +68,40 @@ pub struct Server {
     app: Arc<App>,
     public: (TcpListener, Door),
     admin: Option<(std::net::TcpListener, Door)>,
-    writer: Writer,
+    /// None if nothing is to outlive the process.
+    writer: Option<Writer>,
+    demo: Option<Demo>,
     made: Vec<String>,
     config: Arc<Config>,
+}
+
+/// What a server begins with, and where it keeps it.
+struct Kept {
+    auth: Authenticator,
+    made: Vec<String>,
+    disk: Option<(Arc<Store>, Writer)>,
+    boot: u64,
+    stored: Stored,
+    demo: Option<(Demo, Remote)>,
+}
+
+impl Kept {
+    fn on_disk(config: &Config, clock: Clock, metrics: Metrics) -> Result<Self, StartError> {
+        let (auth, made) = Authenticator::open(config)?;
+        let retention = Duration::from_secs(u64::from(config.retention_days) * 24 * 60 * 60);
+        let settings = Settings { folder: config.data.clone(), retention, clock, metrics };
+        let Opened { store, writer, boot, stored } =
+            Store::open(settings).map_err(|source| StartError::Store { folder: config.data.clone(), source })?;
+        Ok(Self { auth, made, disk: Some((store, writer)), boot, stored, demo: None })
+    }
+
+    /// A simulated bot, and nothing that outlives the process.
+    fn in_memory(addr: SocketAddr, clock: Clock) -> Result<Self, StartError> {
+        let (auth, token) = Authenticator::in_memory();
+        let demo = Demo::new(addr, token, clock).map_err(StartError::Demo)?;
+        let boot = clock.now().wall.unix_seconds();
+        Ok(Self { auth, made: Vec::new(), disk: None, boot, stored: Stored::default(), demo: Some(demo) })
+    }
 }
 
 impl Server {
@@ -74,25 +111,28 @@ impl Server {
     ///
     /// When an address or the data folder cannot be had.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
-        let source = |source| StartError::Listen { addr: config.listen, source };
-        let listener = TcpListener::from_std(listen(config.listen)?).map_err(source)?;
+        let listener = if config.demo { listen_there_or_anywhere(config.listen) } else { listen(config.listen) }?;
+        let listener =
+            TcpListener::from_std(listener).map_err(|source| StartError::Listen { addr: config.listen, source })?;
         let admin_listener = config.admin_listen.map(listen).transpose()?;
-        let (auth, made) = Authenticator::open(&config)?;
         let (capacity, lowered) = Capacity::of(&config.limits, raise_descriptor_limit());
         lowered.iter().for_each(|lowered| tracing::warn!("{lowered}"));
 
         let (clock, metrics) = (Clock::start(), Metrics::default());
         let reserve = if admin_listener.is_some() { limits::RESERVE } else { 0 };
         let descriptors = Arc::new(Descriptors::keep(reserve, metrics.clone()));
-        let retention = Duration::from_secs(u64::from(config.retention_days) * 24 * 60 * 60);
-        let settings = Settings { folder: config.data.clone(), retention, clock, metrics: metrics.clone() };
-        let Opened { store, writer, boot, stored } =
-            Store::open(settings).map_err(|source| StartError::Store { folder: config.data.clone(), source })?;
+        let addr = listener.local_addr().expect("a bound socket has an address");
+        let Kept { auth, made, disk, boot, stored, demo } =
+            if config.demo { Kept::in_memory(here(addr), clock)? } else { Kept::on_disk(&config, clock, metrics.clone())? };
+        let (store, writer) = disk.unzip();
+        let (demo, remote) = demo.unzip();
         let monitor = Monitor::new(clock, boot, stored, store.clone(), metrics.clone());
         let app = Arc::new(App {
             monitor: Arc::new(monitor),
             store,
             auth,
+            start: Start::of(&config),
+            demo: remote,
             origins: OriginPolicy::new(&config),
             viewers: Arc::new(Viewers::new(capacity.viewers, &config.limits, metrics.clone())),
             descriptors: descriptors.clone(),
@@ -104,7 +144,7 @@ impl Server {
         let door = |router| Door::admin(router, &config.limits, metrics.clone(), descriptors.clone());
         let public = (listener, door(http::public(app.clone(), &config)).public(capacity.connections));
         let admin = admin_listener.map(|listener| (listener, door(http::admin(app.clone()))));
-        Ok(Self { app, public, admin, writer, made, config: Arc::new(config) })
+        Ok(Self { app, public, admin, writer, demo, made, config: Arc::new(config) })
     }
 
     /// The address that it listens on, with the port that it got.
@@ -116,6 +156,11 @@ impl Server {
         self.public.0.local_addr().expect("a bound socket has an address")
     }
 
+    /// The address at which it is found from the same machine.
+    pub fn addr_here(&self) -> SocketAddr {
+        here(self.addr())
+    }
+
     /// The admin address, if there is one.
     ///
     /// # Panics
@@ -123,6 +168,16 @@ impl Server {
     /// As [`addr`](Self::addr).
     pub fn admin_addr(&self) -> Option<SocketAddr> {
         self.admin.as_ref().map(|(listener, _)| listener.local_addr().expect("a bound socket has an address"))
+    }
+
+    /// Codes that sign browsers in, one after the other; see [`Authenticator::sign_in_codes`].
+    pub fn sign_in_codes(&self) -> Option<watch::Receiver<String>> {
+        self.app.auth.sign_in_codes()
+    }
+
+    /// A token that may read everything for a day, unless only others sign tokens.
+    pub fn operator_token(&self) -> Option<String> {
+        self.app.auth.mint_operator()
     }
 
     /// What was made in the data folder, in words.
@@ -141,28 +196,33 @@ impl Server {
     ///
     /// When the thread of the monitor cannot be started.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let Self { app, public: (listener, door), admin, writer, config, .. } = self;
+        let Self { app, public: (listener, door), admin, writer, demo, config, .. } = self;
         let monitor = app.monitor.clone();
         let monitor = thread("monitor", move || monitor.run());
-        let writer = thread("store", move || writer.run());
-        let store = app.store.clone();
-        let tender = thread("tend", move || store.tend(&config.data));
         let watching = app.clone();
-        let bots = thread("bots", move || watching.auth.watch());
+        let mut threads = vec![thread("bots", move || watching.auth.watch())];
+        if let (Some(writer), Some(store)) = (writer, app.store.clone()) {
+            threads.push(thread("store", move || writer.run()));
+            threads.push(thread("tend", move || store.tend(&config.data)));
+        }
         let tasks = TaskTracker::new();
         let ended = CancellationToken::new();
         let admin_ended = ended.clone();
         let admin = admin.map(|(listener, door)| thread("admin", move || run_admin(listener, door, admin_ended)));
         let _end = End { app: app.clone(), ended: ended.clone() };
         tasks.spawn(listener::serve(listener, door, app.shutdown.clone(), tasks.clone()));
+        if let Some(demo) = demo {
+            tasks.spawn(demo.run(app.shutdown.clone()));
+        }
 
         shutdown.await;
         // From here on beats may not reach us any more, which is no news of the bot.
         app.monitor.stop();
         until(|| monitor.is_finished()).await;
         // What is known is safe before anything else is tried.
-        let store = app.store.clone();
-        tokio::task::spawn_blocking(move || store.flush(FLUSH)).await.expect("waiting does not panic");
+        if let Some(store) = app.store.clone() {
+            tokio::task::spawn_blocking(move || store.flush(FLUSH)).await.expect("waiting does not panic");
+        }
         app.shutdown.cancel();
         tasks.close();
         if tokio::time::timeout(app.drain, tasks.wait()).await.is_err() {
@@ -173,10 +233,8 @@ impl Server {
         if let Some(admin) = &admin {
             until(|| admin.is_finished()).await;
         }
-        app.monitor.stop();
-        app.store.stop();
-        app.auth.stop();
-        let mut threads = vec![monitor, writer, tender, bots];
+        end(&app);
+        threads.push(monitor);
         threads.extend(admin);
         if tokio::time::timeout(FLUSH, until(|| threads.iter().all(JoinHandle::is_finished))).await.is_err() {
             tracing::warn!("the disk does not answer; what it has not taken by now is lost");
@@ -187,6 +245,15 @@ impl Server {
     }
 }
 
+/// Lets all threads end but that of the admin address.
+fn end(app: &App) {
+    app.monitor.stop();
+    if let Some(store) = &app.store {
+        store.stop();
+    }
+    app.auth.stop();
+}
+
 /// Ends the threads of a server that is dropped before it has come to its end.
 struct End {
     app: Arc<App>,
@@ -195,15 +262,34 @@ struct End {
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.app.monitor.stop();
-        self.app.store.stop();
-        self.app.auth.stop();
+        end(&self.app);
         self.ended.cancel();
     }
 }
 
 fn listen(addr: SocketAddr) -> Result<std::net::TcpListener, StartError> {
     listener::listen(addr).map_err(|source| StartError::Listen { addr, source })
+}
+
+/// Where a server that may listen on every address is found from its own machine.
+fn here(addr: SocketAddr) -> SocketAddr {
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, addr.port())
+}
+
+/// The address, or any free port beside it if somebody has it: several demos may run at once.
+fn listen_there_or_anywhere(addr: SocketAddr) -> Result<std::net::TcpListener, StartError> {
+    match listen(addr) {
+        Err(StartError::Listen { source, .. }) if source.kind() == io::ErrorKind::AddrInUse => {
+            tracing::info!("{addr} is taken, perhaps by another demo; another port is chosen");
+            listen(SocketAddr::new(addr.ip(), 0))
+        }
+        listening => listening,
+    }
 }
 
 /// Raises the limit of descriptors as far as it goes, because every viewer is one; returns it.

@@ -103,7 +103,7 @@ fn hash(token: &Secret) -> Hash {
     Sha256::digest(token.reveal()).into()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").expect("memory takes every write");
         text

@@ -15,14 +15,15 @@ use crate::config::{JwtAlgorithm, KeySettings, Secret};
 /// How far the clocks of issuer and server may be apart, in seconds.
 pub const LEEWAY: u64 = 5;
 
-/// Verifies tokens.
+/// Verifies tokens, and signs them if the key is ours.
 pub(super) struct Jwt {
     keys: Keys,
     validation: Validation,
+    signer: Option<(KeySettings, Secret)>,
 }
 
 impl Jwt {
-    pub(super) fn new(settings: &KeySettings, keys: Keys) -> Self {
+    pub(super) fn new(settings: &KeySettings, keys: Keys, secret: Option<Secret>) -> Self {
         // The algorithm is ours to say, never the token's.
         let mut validation = Validation::new(algorithm(settings.jwt_algorithm));
         validation.leeway = LEEWAY;
@@ -38,7 +39,12 @@ impl Jwt {
             validation.set_audience(&[audience]);
             validation.required_spec_claims.insert("aud".into());
         }
-        Self { keys, validation }
+        Self { keys, validation, signer: secret.map(|secret| (settings.clone(), secret)) }
+    }
+
+    /// A token with these claims, unless somebody else signs.
+    pub(super) fn sign(&self, claims: &Claims) -> Option<String> {
+        self.signer.as_ref().map(|(settings, secret)| sign(claims, settings, secret))
     }
 
     /// Whose token it is. Nothing is said of the claims before the signature was found good.

@@ -42,7 +42,12 @@ enum Seen {
 impl List {
     /// The list of this data folder.
     pub(super) fn open(data: &Path) -> Result<Self, SecretsError> {
-        Self { data: data.to_owned(), tokens: Vec::new(), folder: None, file: Seen::Missing }.read()
+        Self { data: data.to_owned(), ..Self::none() }.read()
+    }
+
+    /// The list of no data folder.
+    pub(super) fn none() -> Self {
+        Self { data: PathBuf::new(), tokens: Vec::new(), folder: None, file: Seen::Missing }
     }
 
     pub(super) fn tokens(&self) -> &[Token] {

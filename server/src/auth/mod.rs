@@ -12,12 +12,15 @@ mod list;
 mod looks;
 mod origin;
 mod secrets;
+mod sign_in;
 
 use std::error::Error;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use tokio::sync::watch;
+
 use crate::clock;
-use crate::config::{Config, JwtAlgorithm, Secret};
+use crate::config::{Config, JwtAlgorithm, KeySettings, Secret};
 use crate::wire::{Code, GuildId, Problem, UnixMillis};
 
 use bots::BotTokens;
@@ -28,10 +31,15 @@ use jwt::Jwt;
 pub use jwt::LEEWAY;
 pub use keys::InvalidKeys;
 use keys::{Keys, PublicKeys};
+use list::List;
 use looks::Looks;
 pub use origin::{OriginPolicy, Source};
 use secrets::Folder;
 pub use secrets::SecretsError;
+use sign_in::SignIn;
+
+/// How long a browser stays signed in.
+const A_DAY_SECONDS: u64 = 24 * 60 * 60;
 
 /// Somebody whose credential is good.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,6 +160,7 @@ pub struct Authenticator {
     /// Replaced as a whole, so that no request sees one half of old and one half of new.
     trust: RwLock<Arc<Trust>>,
     looks: Looks,
+    sign_in: SignIn,
 }
 
 /// All that a credential is held against.
@@ -172,8 +181,22 @@ impl Authenticator {
         let mut folder = Folder::new(&config.data);
         let jwt = open_keys(config, &mut folder)?;
         let bots = BotTokens::new(config.bot_token.as_ref(), folder.bots(config.bot_token.as_ref())?);
+        Ok((Self::with(bots, jwt), folder.made))
+    }
+
+    /// One whose secrets are made anew and live no longer than it does. No file is touched.
+    pub fn in_memory() -> (Self, Secret) {
+        let (secret, bot) = (Secret::new(bots::random_hex()), Secret::new(bots::generate()));
+        let jwt = Jwt::new(&KeySettings::default(), Keys::secrets(&secret, None), Some(secret));
+        let auth = Self::with(BotTokens::new(Some(&bot), List::none()), jwt);
+        // There is nothing to look at, so nobody has to wait for it.
+        auth.looks.stop();
+        (auth, bot)
+    }
+
+    fn with(bots: BotTokens, jwt: Jwt) -> Self {
         let trust = Trust { bots, jwt: Arc::new(jwt) };
-        Ok((Self { trust: RwLock::new(Arc::new(trust)), looks: Looks::new() }, folder.made))
+        Self { trust: RwLock::new(Arc::new(trust)), looks: Looks::new(), sign_in: SignIn::default() }
     }
 
     /// Opens them again. Whoever is let in already stays; who asks from now on is held against the
@@ -211,6 +234,24 @@ impl Authenticator {
             return Err(fault.into());
         }
         Ok(now.authenticate(credential)?)
+    }
+
+    /// A token by which somebody may read everything for a day, unless only others sign tokens.
+    pub fn mint_operator(&self) -> Option<String> {
+        let exp = clock::wall().unix_seconds() + A_DAY_SECONDS;
+        let role = Some("operator".to_owned());
+        self.trust().jwt.sign(&Claims { sub: None, exp, guilds: None, role })
+    }
+
+    /// The code that signs a browser in, and every one that follows it when it has been used. None
+    /// if no token can be made for it.
+    pub fn sign_in_codes(&self) -> Option<watch::Receiver<String>> {
+        self.mint_operator().map(|_| self.sign_in.codes())
+    }
+
+    /// Exchanges the code for an operator's token, once.
+    pub fn redeem(&self, code: &str) -> Option<String> {
+        if self.sign_in.redeem(code) { self.mint_operator() } else { None }
     }
 
     /// Follows the list of bots until [`stop`](Self::stop). Blocks, and for as long as the disk
@@ -263,14 +304,15 @@ impl Trust {
 }
 
 fn open_keys(config: &Config, folder: &mut Folder) -> Result<Jwt, SecretsError> {
-    let keys = match PublicKeys::of(config.keys.jwt_algorithm) {
+    let (keys, secret) = match PublicKeys::of(config.keys.jwt_algorithm) {
         None => {
             let previous = folder.previous_jwt_secret(config)?;
-            Keys::secrets(&folder.jwt_secret(config.jwt_secret.as_ref())?, previous.as_ref())
+            let secret = folder.jwt_secret(config.jwt_secret.as_ref())?;
+            (Keys::secrets(&secret, previous.as_ref()), Some(secret))
         }
-        Some(keys) => keys.read(config.public_keys()?)?,
+        Some(keys) => (keys.read(config.public_keys()?)?, None),
     };
-    Ok(Jwt::new(&config.keys, keys))
+    Ok(Jwt::new(&config.keys, keys, secret))
 }
 
 /// Signs a token for a viewer or an operator with the secret of this configuration, which is made

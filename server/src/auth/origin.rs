@@ -29,6 +29,11 @@ impl OriginPolicy {
         Self { public: config.public_url.clone(), allowed: config.cors_origins.clone() }
     }
 
+    /// Whether browsers reach the server over TLS.
+    pub fn is_https(&self) -> bool {
+        self.public.as_ref().is_some_and(|origin| origin.as_str().starts_with("https://"))
+    }
+
     /// Whether a cookie from there counts.
     pub fn trusts(&self, source: Source<'_>) -> bool {
         let listed = source.origin.is_some_and(|origin| self.allowed.iter().any(|allowed| allowed.as_str() == origin));

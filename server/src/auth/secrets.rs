@@ -61,6 +61,9 @@ pub enum SecretsError {
     /// Tokens are not ours to sign.
     #[error("only who has the private key signs tokens with {0}; guildpulse token makes those of bots (--bot)")]
     NotOurs(&'static str),
+    /// There is nothing to read again.
+    #[error("the demo keeps its keys in memory")]
+    InMemory,
     /// The settings of keys do not fit each other.
     #[error(transparent)]
     Settings(#[from] ConfigError),

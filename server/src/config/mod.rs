@@ -4,6 +4,7 @@
 
 mod keys;
 mod limits;
+mod log;
 mod origin;
 mod secret;
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use keys::{InvalidAlgorithm, JwtAlgorithm, KeySettings};
 pub use limits::{InvalidProxy, Limits, Proxy};
+pub use log::{InvalidLogFormat, LogFormat};
 pub use origin::{InvalidOrigin, Origin};
 pub use secret::Secret;
 
@@ -38,6 +40,10 @@ pub struct Config {
     /// The folder for secrets and for everything that outlives a restart. Default:
     /// `./guildpulse-data`.
     pub data: PathBuf,
+    /// A simulated bot, and everything in memory: for a look around. Default: false.
+    pub demo: bool,
+    /// How the log is written. Default: `human`.
+    pub log_format: LogFormat,
     /// How many days lines of the transition log are kept. Default: 100.
     pub retention_days: u32,
     /// How many seconds a stop gives the streams to end, from 0 to 600. Default: 5, which is below
@@ -69,6 +75,8 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 3001)),
             admin_listen: None,
             data: PathBuf::from("./guildpulse-data"),
+            demo: false,
+            log_format: LogFormat::Human,
             retention_days: 100,
             drain_seconds: 5,
             public_url: None,
@@ -90,6 +98,12 @@ pub struct Flags {
     /// Second address, not for the public: metrics, readiness with its reason, and beats
     #[arg(long, env = "GUILDPULSE_ADMIN_LISTEN", value_name = "ADDR", value_parser = setting::<SocketAddr>)]
     admin_listen: Option<Setting<SocketAddr>>,
+    /// Simulate a bot and keep everything in memory, for a look around [default: false]
+    #[arg(long, env = "GUILDPULSE_DEMO", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = setting::<bool>)]
+    demo: Option<Setting<bool>>,
+    /// How to write the log: human or json [default: human]
+    #[arg(long, env = "GUILDPULSE_LOG_FORMAT", value_name = "FORMAT", value_parser = setting::<LogFormat>)]
+    log_format: Option<Setting<LogFormat>>,
     /// Origin at which browsers reach this server, with its scheme
     #[arg(long, env = "GUILDPULSE_PUBLIC_URL", value_name = "URL", value_parser = setting::<Origin>)]
     public_url: Option<Setting<Origin>>,
@@ -153,6 +167,8 @@ struct File {
     listen: Option<SocketAddr>,
     admin_listen: Option<SocketAddr>,
     data: Option<PathBuf>,
+    demo: Option<bool>,
+    log_format: Option<LogFormat>,
     retention_days: Option<u32>,
     drain_seconds: Option<u32>,
     public_url: Option<Origin>,
@@ -259,6 +275,8 @@ impl Config {
             listen: set(flags.listen).or(file.listen).unwrap_or(default.listen),
             admin_listen: set(flags.admin_listen).or(file.admin_listen),
             data: set(flags.data.data).or(file.data).unwrap_or(default.data),
+            demo: set(flags.demo).or(file.demo).unwrap_or(default.demo),
+            log_format: set(flags.log_format).or(file.log_format).unwrap_or(default.log_format),
             retention_days: set(flags.retention_days).or(file.retention_days).unwrap_or(default.retention_days),
             drain_seconds: set(flags.drain_seconds).or(file.drain_seconds).unwrap_or(default.drain_seconds),
             public_url: set(flags.public_url).or(file.public_url),
@@ -337,6 +355,11 @@ pub const SECRET_VARIABLES: [&str; 4] =
 /// When it is not UTF-8.
 pub fn client_token() -> Result<Option<Secret>, ConfigError> {
     Ok(environment("GUILDPULSE_TOKEN")?.map(Secret::new))
+}
+
+/// The path of this program, for whoever is to start it once more; its bare name if nobody knows.
+pub fn program() -> PathBuf {
+    std::env::current_exe().unwrap_or_else(|_| "guildpulse".into())
 }
 
 /// The log filter, from `GUILDPULSE_LOG`.

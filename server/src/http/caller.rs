@@ -12,7 +12,8 @@ use super::problem::Refusal;
 use crate::auth::{Permitted, Principal, Source};
 use crate::wire::{Code, GuildId, Problem};
 
-const COOKIE: &str = "auth_token";
+/// The name of the cookie.
+pub(super) const COOKIE: &str = "auth_token";
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// A caller whose credential is good. What it may do is asked after its request was understood.
@@ -56,14 +57,17 @@ impl FromRequestParts<Arc<App>> for Caller {
     }
 }
 
-enum Credential {
+/// What a request shows of its caller.
+pub(super) enum Credential {
+    /// In the Authorization header.
     Bearer(String),
+    /// In the cookie.
     Cookie(String),
 }
 
 impl Credential {
     /// The one credential of a request. With an Authorization header no cookie is looked at.
-    fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
         if let Some(value) = authorizations.next() {
             let token = value.to_str().ok().and_then(bearer).filter(|_| authorizations.next().is_none());

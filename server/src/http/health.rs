@@ -31,7 +31,7 @@ fn unready(app: &App) -> Option<String> {
     let causes = [
         app.shutdown.is_cancelled().then(|| "the server is stopping".to_owned()),
         app.descriptors.are_short().then(|| "no file descriptors are left".to_owned()),
-        app.store.fault().map(|fault| format!("the store cannot be written: {fault}")),
+        app.store.as_ref().and_then(|store| store.fault()).map(|fault| format!("the store cannot be written: {fault}")),
     ];
     let causes: Vec<String> = causes.into_iter().flatten().collect();
     (!causes.is_empty()).then(|| causes.join("; "))

@@ -4,9 +4,11 @@ mod address;
 mod beats;
 mod body;
 mod caller;
+mod demo;
 mod health;
 mod page;
 mod problem;
+mod session;
 mod status;
 
 use std::sync::Arc;
@@ -22,18 +24,25 @@ use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
 use crate::auth::{Authenticator, OriginPolicy};
 use crate::config::{Config, Limits, Origin};
+use crate::demo::Remote;
 use crate::limits::{Descriptors, Viewers};
 use crate::metrics::Metrics;
 use crate::monitor::Monitor;
 use crate::store::Store;
+
+pub use page::Start;
 
 /// What handlers need.
 #[derive(Debug)]
 pub struct App {
     /// What is known.
     pub monitor: Arc<Monitor>,
-    /// Where it is kept.
-    pub store: Arc<Store>,
+    /// Where it is kept, unless only in memory.
+    pub store: Option<Arc<Store>>,
+    /// What the page needs to begin with.
+    pub start: Start,
+    /// What makes things happen to the simulated bot, if there is one.
+    pub demo: Option<Remote>,
     /// Who may know it.
     pub auth: Authenticator,
     /// Whose cookies count.
@@ -82,6 +91,9 @@ pub const ROUTES: &[Route] = &[
     Route { method: "GET", path: "/", handler: || get(page::page) },
 ];
 
+/// The buttons of the page, while the bot is simulated.
+const DEMO_ROUTES: &[Route] = &[Route { method: "POST", path: "/demo/{scene}", handler: || post(demo::press) }];
+
 /// Every route of the admin address, which the public must not reach.
 const ADMIN_ROUTES: &[Route] = &[
     Route { method: "POST", path: "/api/v1/heartbeats", handler: || post(beats::beat) },
@@ -93,7 +105,8 @@ const ADMIN_ROUTES: &[Route] = &[
 
 /// The service of the public address.
 pub fn public(app: Arc<App>, config: &Config) -> Router {
-    let router = service(ROUTES, app);
+    let demo = if config.demo { DEMO_ROUTES } else { &[] };
+    let router = service(&[ROUTES, page::ROUTES, demo].concat(), app);
     if config.cors_origins.is_empty() { router } else { router.layer(cors(&config.cors_origins)) }
 }
 

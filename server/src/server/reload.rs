@@ -28,8 +28,12 @@ impl Reloader {
     ///
     /// # Errors
     ///
-    /// When the data folder or a file of keys cannot be used; then the old ones stay in force.
+    /// When the data folder or a file of keys cannot be used, or the server keeps nothing on disk;
+    /// then the old ones stay in force.
     pub fn reload(&self, config: &Config) -> Result<Reloaded, SecretsError> {
+        if self.started.demo {
+            return Err(SecretsError::InMemory);
+        }
         let waiting = config.waiting_for_restart(&self.started);
         let made = self.app.auth.reload(&Config { data: self.started.data.clone(), ..config.clone() })?;
         Ok(Reloaded { made, waiting })

@@ -83,6 +83,8 @@ async fn an_empty_variable_counts_as_not_set() {
         "LISTEN",
         "ADMIN_LISTEN",
         "DATA",
+        "DEMO",
+        "LOG_FORMAT",
         "CONFIG",
         "PUBLIC_URL",
         "CORS_ORIGINS",
@@ -99,7 +101,7 @@ async fn an_empty_variable_counts_as_not_set() {
         command.env(format!("GUILDPULSE_{name}"), "");
     }
     let output = output(command).await;
-    let expected = "listen = \"127.0.0.1:3001\"\ndata = \"./guildpulse-data\"\nretention_days = 100\ndrain_seconds = 5\ncors_origins = []\njwt_algorithm = \"HS256\"\n";
+    let expected = "listen = \"127.0.0.1:3001\"\ndata = \"./guildpulse-data\"\ndemo = false\nlog_format = \"human\"\nretention_days = 100\ndrain_seconds = 5\ncors_origins = []\njwt_algorithm = \"HS256\"\n";
     assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{expected}{LIMITS}"), "{output:?}");
 }
 
@@ -112,7 +114,7 @@ async fn flags_win_over_the_environment_and_that_over_the_file() {
     let mut command = guildpulse("config --config guildpulse.toml --listen 127.0.0.1:3", folder.path());
     command.env("GUILDPULSE_LISTEN", "127.0.0.1:4").env("GUILDPULSE_ADMIN_LISTEN", "127.0.0.1:5");
     let said = String::from_utf8(output(command).await.stdout).unwrap();
-    let expected = "listen = \"127.0.0.1:3\"\nadmin_listen = \"127.0.0.1:5\"\ndata = \"from-file\"\nretention_days = 100\ndrain_seconds = 5\ncors_origins = []\nbot_token = \"hidden\"\njwt_algorithm = \"HS256\"\n";
+    let expected = "listen = \"127.0.0.1:3\"\nadmin_listen = \"127.0.0.1:5\"\ndata = \"from-file\"\ndemo = false\nlog_format = \"human\"\nretention_days = 100\ndrain_seconds = 5\ncors_origins = []\nbot_token = \"hidden\"\njwt_algorithm = \"HS256\"\n";
     assert_eq!(said, format!("{expected}{LIMITS}"));
 }
 
@@ -126,7 +128,8 @@ async fn every_setting_is_documented_and_every_documented_setting_exists() {
     for row in page.lines().filter(|line| line.starts_with("| `")) {
         let names: Vec<_> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
         let (key, flag, variable) = (names[1], names[2], names[3]);
-        assert!(flag.is_empty() || help.contains(&format!("{flag} <")), "{flag}");
+        let flags = ["{flag} <", "{flag}[=<"].map(|pattern| pattern.replace("{flag}", flag));
+        assert!(flag.is_empty() || flags.iter().any(|flag| help.contains(flag)), "{flag}");
         assert!(flag.is_empty() || help.contains(&format!("[env: {variable}=]")), "{variable}");
         documented.push(key.to_owned());
     }

@@ -1,31 +1,27 @@
 //! `guildpulse serve`: the server.
 
-use std::convert::Infallible;
-use std::io::IsTerminal;
-use std::process::ExitCode;
+mod log;
+mod welcome;
 
-use anyhow::Context;
-use tracing_subscriber::EnvFilter;
+use std::convert::Infallible;
+use std::process::ExitCode;
 
 use super::Failure;
 use super::signals::{Hangups, Signals};
-use crate::config::{self, Config, Flags};
+use crate::config::{Config, Flags};
 use crate::server::{Reloaded, Reloader, Server};
-
-/// What holds whatever `GUILDPULSE_LOG` says: below info, hyper logs heads of requests, with the
-/// tokens in them.
-const LOG_CAP: &str = "hyper=info,hyper_util=info";
 
 pub(super) fn run(flags: Flags) -> Result<ExitCode, Failure> {
     let config = Config::load(flags.clone())?;
-    log()?;
+    log::begin(config.log_format)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::running)?;
     let ended = runtime.block_on(async {
         // Listening comes first: from here on, no signal ends the process by itself. Both listen for
         // the same, so the one that waits for a second signal sees the first, too.
         let (mut first, mut second) = listen().map_err(Failure::running)?;
         let hangups = Hangups::listen().map_err(Failure::running)?;
-        let data = config.data.clone();
+        let (demo, data) = (config.demo, config.data.clone());
+        let public_url = config.public_url.clone();
         let server = Server::bind(config).await.map_err(Failure::usage)?;
         for made in server.made() {
             tracing::info!("{made}");
@@ -33,7 +29,8 @@ pub(super) fn run(flags: Flags) -> Result<ExitCode, Failure> {
         let admin = server.admin_addr().map(tracing::field::display);
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
-            data = %data.display(),
+            mode = if demo { "demo" } else { "bot" },
+            data = if demo { "none, all in memory".into() } else { data.display().to_string() },
             admin,
             "listening on http://{}",
             server.addr()
@@ -47,8 +44,10 @@ pub(super) fn run(flags: Flags) -> Result<ExitCode, Failure> {
             second.next().await;
         };
         let reloads = reload_on(hangups, flags, server.reloader());
+        let welcome = welcome::show(&server, demo, public_url.as_ref());
         tokio::select! {
             never = reloads => match never {},
+            never = welcome => match never {},
             () = server.run(stop) => {
                 tracing::info!("stopped");
                 Ok(ExitCode::SUCCESS)
@@ -87,16 +86,4 @@ fn reload(flags: Flags, reloader: &Reloader) -> anyhow::Result<Reloaded> {
 
 fn listen() -> anyhow::Result<(Signals, Signals)> {
     Ok((Signals::listen()?, Signals::listen()?))
-}
-
-fn log() -> Result<(), Failure> {
-    let wanted = config::log_filter()?;
-    let filter = format!("{},{LOG_CAP}", wanted.as_deref().unwrap_or("info"));
-    let filter = EnvFilter::try_new(filter).context("GUILDPULSE_LOG").map_err(Failure::usage)?;
-    let colour = std::io::stderr().is_terminal();
-    // The library would tell standard error that nobody reads standard error, and panic. A terminal
-    // that closes sends SIGHUP, too, and must not end the server in the midst of its streams.
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).log_internal_errors(false);
-    log.with_ansi(colour).with_writer(std::io::stderr).init();
-    Ok(())
 }
