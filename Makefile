@@ -1,26 +1,42 @@
 # run, test, lint: each does its own set-up, from a fresh clone with cargo and Node 20.
 
-.PHONY: run test lint mutants clean
+.PHONY: run test web-test lint mutants screenshots clean
 
-# A server for a look around: it prints its URL and a token that may read everything.
+# A simulated bot and a page that shows it: prints the link to open.
 run:
 	cargo build --release --bin guildpulse
-	@sh tools/run.sh
+	@exec target/release/guildpulse serve --demo
 
 # Everything that can be checked without a person.
 test:
-	@sh tools/packages.sh curl
+	@sh tools/packages.sh curl chromium
 	cargo test --workspace --all-targets
+	$(MAKE) web-test
 	$(MAKE) mutants
+
+# A real browser on the real program, which `cargo test` has built.
+web-test: web/node_modules
+	npm --prefix web test
 
 # Breaks every rule of liveness on purpose and shows that a test notices.
 mutants:
 	cargo run --quiet --package mutants
 
-lint:
+lint: web/node_modules
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+	npm --prefix web run check
+
+# Takes the pictures of the README anew.
+screenshots: web/node_modules
+	cargo build --bin guildpulse
+	SCREENSHOTS=$(CURDIR)/docs/images npm --prefix web test -- e2e/demo.test.ts -t 'who crashes'
+
+web/node_modules: web/package-lock.json
+	npm --prefix web ci --no-progress
+	@touch $@
 
 clean:
 	cargo clean
+	rm -rf web/node_modules

@@ -1,6 +1,11 @@
 //! The command: what it prints, where it stops, and its exit codes.
 
+use std::process::Stdio;
+
+use rustix::process::Signal;
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::time::timeout;
 
 use crate::support::command::{Served, ended, guildpulse, output, printed, refusal, send};
 use crate::support::{GUILD, SOON, Scene, Viewer, client};
@@ -232,7 +237,7 @@ async fn a_server_that_is_terminated_says_goodbye_and_exits_with_0() {
     let url = format!("{}/api/v1/guilds/{GUILD}/status/stream", server.url);
     let mut viewer = Viewer::open(&url, &operator).await;
     viewer.status().await;
-    send(&server.process, rustix::process::Signal::TERM);
+    send(&server.process, Signal::TERM);
     assert_eq!(viewer.event().await.kind, "goodbye");
     assert_eq!(ended(&mut server.process).await.code(), Some(0));
     let mut log = String::new();
@@ -251,4 +256,39 @@ async fn a_healthcheck_is_0_for_a_server_that_answers_and_1_for_none() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let dead = check(format!("http://{free}")).await;
     assert_eq!((dead.status.code(), String::from_utf8(dead.stderr).unwrap().lines().count()), (Some(1), 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_line_of_a_start_names_address_mode_and_data_folder_also_as_json() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, mode, data) in [("", "server", "data"), ("--demo", "demo", "none, all in memory")] {
+        let arguments = format!("serve --listen 127.0.0.1:0 --data data --log-format json {arguments}");
+        let mut process =
+            guildpulse(&arguments, folder.path()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
+        let line = loop {
+            let line = timeout(SOON, log.next_line()).await.expect("it starts").unwrap().unwrap();
+            let line: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            if line["message"].as_str().unwrap().starts_with("listening on http://127.0.0.1:") {
+                break line;
+            }
+        };
+        assert_eq!(
+            (line["level"].as_str(), line["mode"].as_str(), line["data"].as_str()),
+            (Some("INFO"), Some(mode), Some(data))
+        );
+        assert_eq!(line["version"], env!("CARGO_PKG_VERSION"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_collects_the_output_of_a_server_gets_no_link_that_signs_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = guildpulse("serve --listen 127.0.0.1:0 --data data", folder.path());
+    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
+    while !timeout(SOON, log.next_line()).await.expect("it starts").unwrap().unwrap().contains("listening on") {}
+    send(&process, Signal::TERM);
+    let output = timeout(SOON * 2, process.wait_with_output()).await.expect("it ends").unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
 }

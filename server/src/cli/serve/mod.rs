@@ -29,7 +29,7 @@ pub(super) fn run(flags: Flags) -> Result<ExitCode, Failure> {
         let admin = server.admin_addr().map(tracing::field::display);
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
-            mode = if demo { "demo" } else { "bot" },
+            mode = if demo { "demo" } else { "server" },
             data = if demo { "none, all in memory".into() } else { data.display().to_string() },
             admin,
             "listening on http://{}",

@@ -1,0 +1,82 @@
+// The real program as a process of its own.
+
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+
+/** The binary under test; `cargo test` has built it. */
+export const BINARY = resolve(process.env.GUILDPULSE_BINARY ?? join(import.meta.dirname, '../../target/debug/guildpulse'))
+/** Long enough for anything that is to happen at once, however busy the machine. */
+export const SOON = 10_000
+
+export class Server {
+  readonly folder: string
+  url = ''
+  /** What it has printed, its log included. */
+  output = ''
+  #process: ChildProcess | undefined
+  readonly #arguments: string[]
+
+  private constructor(folder: string, args: string[]) {
+    this.folder = folder
+    this.#arguments = args
+  }
+
+  /** Starts a server on a free port, in a folder of its own. */
+  static async start(...args: string[]): Promise<Server> {
+    const server = new Server(mkdtempSync(join(tmpdir(), 'guildpulse-e2e-')), args)
+    await server.begin('127.0.0.1:0')
+    return server
+  }
+
+  /** Starts it, or starts it once more. */
+  async begin(listen: string): Promise<void> {
+    this.output = ''
+    const started = spawn(BINARY, ['serve', '--listen', listen, ...this.#arguments], { cwd: this.folder, env: {} })
+    this.#process = started
+    for (const stream of [started.stdout, started.stderr]) stream.on('data', (text) => (this.output += text))
+    this.url = (await this.said(/listening on (\S+)/))[1] ?? ''
+  }
+
+  /** What it prints, once it does. */
+  async said(pattern: RegExp): Promise<RegExpMatchArray> {
+    return eventually(`it prints ${pattern}`, () => this.output.match(pattern) ?? undefined)
+  }
+
+  /** The newest link that signs in. */
+  async link(): Promise<string> {
+    await this.said(/#code=\w+\n/)
+    return this.output.match(/http:\S+#code=\w+/g)?.at(-1) ?? ''
+  }
+
+  /** A token of the data folder. */
+  token(...args: string[]): string {
+    return execFileSync(BINARY, ['token', ...args], { cwd: this.folder, env: {}, encoding: 'utf8' }).trim()
+  }
+
+  /** Ends it, as a person or as a crash would. */
+  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    if (!this.#process || this.#process.exitCode !== null || this.#process.signalCode !== null) return
+    const ended = once(this.#process, 'exit')
+    this.#process.kill(signal)
+    await ended
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end('SIGKILL')
+    rmSync(this.folder, { recursive: true })
+  }
+}
+
+/** Waits until there is a value. */
+export async function eventually<T>(what: string, look: () => T | undefined): Promise<T> {
+  const deadline = Date.now() + SOON
+  for (;;) {
+    const value = look()
+    if (value !== undefined) return value
+    if (Date.now() > deadline) throw new Error(`it is not so that ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
