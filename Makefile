@@ -1,5 +1,9 @@
 # run, test, lint: each does its own set-up, from a fresh clone with cargo and Node 20.
 
+# Nothing is kept outside the checkout.
+export npm_config_cache := $(CURDIR)/target/npm
+export npm_config_update_notifier := false
+
 .PHONY: run test web-test lint mutants screenshots clean
 
 # A simulated bot and a page that shows it: prints the link to open.

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import axe from 'axe-core'
-import { type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
-import { expect } from 'vitest'
+import { type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import { expect, onTestFinished } from 'vitest'
 
 import { SOON } from './server.ts'
 
@@ -24,13 +24,9 @@ export class Visit {
   /** What went wrong on the page, as the browser tells it. */
   readonly complaints: string[] = []
   readonly page: Page
-  readonly #context: BrowserContext
-  readonly #profile: string
 
-  private constructor(page: Page, context: BrowserContext, profile: string) {
+  private constructor(page: Page) {
     this.page = page
-    this.#context = context
-    this.#profile = profile
     page.setDefaultTimeout(SOON)
     page.on('console', (message) => {
       if (['error', 'warning'].includes(message.type())) this.complaints.push(message.text())
@@ -46,9 +42,17 @@ export class Visit {
     const profile = mkdtempSync(join(tmpdir(), 'guildpulse-profile-'))
     const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
     const viewport = { width: 820, height: 820 }
-    const launch = { executablePath, args: FLAGS, viewport, ...options }
+    // Its home is the profile, so that it leaves nothing in that of whoever runs the tests.
+    const env = { PATH: process.env.PATH ?? '', HOME: profile }
+    const launch = { executablePath, args: FLAGS, viewport, env, ...options }
     const context = await chromium.launchPersistentContext(profile, launch)
-    return new Visit(context.pages()[0] ?? (await context.newPage()), context, profile)
+    const visit = new Visit(context.pages()[0] ?? (await context.newPage()))
+    onTestFinished(async () => {
+      await context.close()
+      rmSync(profile, { recursive: true, force: true })
+      expect(visit.complaints).toEqual([])
+    })
+    return visit
   }
 
   /** The word beside the large mark becomes this, without anybody touching the page. */
@@ -66,11 +70,5 @@ export class Visit {
     await this.page.evaluate(axe.source)
     const results = await this.page.evaluate(() => (window as unknown as { axe: typeof axe }).axe.run())
     return results.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#context.close()
-    rmSync(this.#profile, { recursive: true, force: true })
-    expect(this.complaints).toEqual([])
   }
 }

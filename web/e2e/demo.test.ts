@@ -12,8 +12,8 @@ mkdirSync(PICTURES, { recursive: true })
 
 for (const colorScheme of ['light', 'dark'] as const) {
   test(`who crashes shard 3 sees its mark change by itself, and how long that took (${colorScheme})`, async () => {
-    await using server = await Server.start('--demo')
-    await using visit = await Visit.begin({ colorScheme })
+    const server = await Server.start('--demo')
+    const visit = await Visit.begin({ colorScheme })
     const { page } = visit
     await page.goto(await server.link())
     await visit.word('Online')
@@ -39,8 +39,8 @@ for (const colorScheme of ['light', 'dark'] as const) {
 }
 
 test('a deploy shows its version and an outage its reason, from the keyboard alone', async () => {
-  await using server = await Server.start('--demo')
-  await using visit = await Visit.begin()
+  const server = await Server.start('--demo')
+  const visit = await Visit.begin()
   const { page } = visit
   await page.goto(await server.link())
   await visit.word('Online')
@@ -59,9 +59,9 @@ test('a deploy shows its version and an outage its reason, from the keyboard alo
 })
 
 test('each state has a shape of its own, and the mark pulses only for those who like motion', async () => {
-  await using server = await Server.start('--demo')
+  const server = await Server.start('--demo')
   for (const reducedMotion of ['reduce', 'no-preference'] as const) {
-    await using visit = await Visit.begin({ reducedMotion })
+    const visit = await Visit.begin({ reducedMotion })
     const { page } = visit
     await page.goto(await server.link())
     await visit.word('Online')

@@ -4,8 +4,8 @@ import { Visit } from './browser.ts'
 import { Server } from './server.ts'
 
 test('a reshard shows its 32 shards, and then 16 again', async () => {
-  await using server = await Server.start('--demo')
-  await using visit = await Visit.begin()
+  const server = await Server.start('--demo')
+  const visit = await Visit.begin()
   await visit.page.goto(await server.link())
   for (const count of [16, 32, 16]) {
     await visit.page.waitForFunction(

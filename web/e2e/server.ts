@@ -1,10 +1,13 @@
 // The real program as a process of its own.
 
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+
+import { onTestFinished } from 'vitest'
+
+import { Child } from './child.ts'
 
 /** The binary under test; `cargo test` has built it. */
 export const BINARY = resolve(process.env.GUILDPULSE_BINARY ?? join(import.meta.dirname, '../../target/debug/guildpulse'))
@@ -16,7 +19,7 @@ export class Server {
   url = ''
   /** What it has printed, its log included. */
   output = ''
-  #process: ChildProcess | undefined
+  #process: Child | undefined
   readonly #arguments: string[]
 
   private constructor(folder: string, args: string[]) {
@@ -27,6 +30,7 @@ export class Server {
   /** Starts a server on a free port, in a folder of its own. */
   static async start(...args: string[]): Promise<Server> {
     const server = new Server(mkdtempSync(join(tmpdir(), 'guildpulse-e2e-')), args)
+    onTestFinished(() => rmSync(server.folder, { recursive: true }))
     await server.begin('127.0.0.1:0')
     return server
   }
@@ -34,9 +38,10 @@ export class Server {
   /** Starts it, or starts it once more. */
   async begin(listen: string): Promise<void> {
     this.output = ''
-    const started = spawn(BINARY, ['serve', '--listen', listen, ...this.#arguments], { cwd: this.folder, env: {} })
+    const started = new Child(BINARY, ['serve', '--listen', listen, ...this.#arguments], { cwd: this.folder, env: {} })
     this.#process = started
-    for (const stream of [started.stdout, started.stderr]) stream.on('data', (text) => (this.output += text))
+    const { stdout, stderr } = started.process
+    for (const stream of [stdout, stderr]) stream?.on('data', (text) => (this.output += text))
     this.url = (await this.said(/listening on (\S+)/))[1] ?? ''
   }
 
@@ -58,15 +63,7 @@ export class Server {
 
   /** Ends it, as a person or as a crash would. */
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-    if (!this.#process || this.#process.exitCode !== null || this.#process.signalCode !== null) return
-    const ended = once(this.#process, 'exit')
-    this.#process.kill(signal)
-    await ended
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.end('SIGKILL')
-    rmSync(this.folder, { recursive: true })
+    await this.#process?.end(signal)
   }
 }
 
