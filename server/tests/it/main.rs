@@ -20,3 +20,4 @@ mod rotation;
 mod status;
 mod store;
 mod stream;
+mod watch;

@@ -86,7 +86,7 @@ impl Row {
             let cells = [guild, "…".into(), String::new(), String::new(), String::new(), String::new()];
             return Self { shape: shape(&state), state, cells };
         };
-        let beat = |time| format!("last beat {} ago", counted(between(time, now)));
+        let beat = |time| format!("beat {} ago", counted(between(time, now)));
         let cells = [
             guild,
             visible(&sentence(status, now)),

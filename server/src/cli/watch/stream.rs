@@ -1,5 +1,6 @@
 //! One stream over the network: from its request to its events.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -100,9 +101,12 @@ fn retry_after(headers: &HeaderMap, now: UnixMillis) -> Option<Duration> {
     Some(between(now, UnixMillis(date.timestamp().as_millisecond())))
 }
 
-/// The cause at the bottom; what is above it only says that a request was sent.
+/// The cause at the bottom, in words; what is above it only says that a request was sent.
 fn root(error: &anyhow::Error) -> String {
-    error.root_cause().to_string()
+    let root = error.root_cause();
+    // What the system calls it is plainer than the number that it adds.
+    let of_system = root.downcast_ref::<io::Error>().filter(|error| error.raw_os_error().is_some());
+    of_system.map_or_else(|| root.to_string(), |error| error.kind().to_string())
 }
 
 /// The body cannot go on.

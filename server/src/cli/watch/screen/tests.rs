@@ -39,8 +39,8 @@ fn a_guild_has_a_line_with_all_that_is_known() {
     let board = board(3, &["online", "maintenance"]);
     let text = shown(&board, &Link::Open, WIDE, Paint::Plain).join("\n");
     insta::assert_snapshot!(text, @r"
-        ● 1  Online      for 2 d 7 h  last beat 2 s ago  1.4.2  shard 3/16
-        ‖ 2  Restarting  for 2 d 7 h  last beat 2 s ago  1.4.2  shard 3/16
+        ● 1  Online      for 2 d 7 h  beat 2 s ago  1.4.2  shard 3/16
+        ‖ 2  Restarting  for 2 d 7 h  beat 2 s ago  1.4.2  shard 3/16
         · 3  …
         ");
 }
