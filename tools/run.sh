@@ -18,8 +18,8 @@ cat <<EOT
       --shard 0/1 --version 1.0.0 -- sleep 1000
 
   Watch a guild, in a third:
-    curl -N -H "Authorization: Bearer \$($guildpulse token --operator)" \\
-      http://$listen/api/v1/guilds/81384788765712384/status/stream
+    GUILDPULSE_TOKEN=\$($guildpulse token --operator) \\
+      $guildpulse watch 81384788765712384 --url http://$listen
 
 EOT
 exec $guildpulse serve

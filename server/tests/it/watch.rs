@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::support::by_hand::{ByHand, status};
 use crate::support::command::{ended, guildpulse, refusal, send};
-use crate::support::{GUILD, SOON, Scene, shards};
+use crate::support::{GUILD, SOON, Scene, eventually, shards};
 
 /// A guild on another shard than [`GUILD`], of 2.
 const OTHER: &str = "80351110224678912";
@@ -159,6 +159,22 @@ async fn a_signal_ends_it_with_exit_code_0() {
         send(&watching.process, signal);
         assert_eq!(ended(&mut watching.process).await.code(), Some(0));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_ends_it_though_nobody_takes_its_lines() {
+    let server = ByHand::start().await;
+    let mut watching = Watching::of(&server, GUILD);
+    let mut asked = server.asked_within(SOON).await;
+    asked.stream().await;
+    for seq in 0..1000 {
+        let reason = (seq % 2 == 0).then_some("goodbye");
+        asked.status(&status("offline", reason, &format!("12.{seq}"))).await;
+    }
+    let pipe = watching.lines.into_inner().into_inner();
+    eventually("the pipe is full", async || rustix::io::ioctl_fionread(&pipe).unwrap() > 58_000).await;
+    send(&watching.process, Signal::TERM);
+    assert_eq!(ended(&mut watching.process).await.code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

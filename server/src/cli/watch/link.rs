@@ -30,9 +30,9 @@ impl Link {
             Self::Connecting => Some("Connecting…".into()),
             Self::Open | Self::Ended => None,
             Self::Waiting { why, until } => {
-                // Rounded up: at 0 s it is being tried.
                 let left = until.saturating_sub(now).as_millis().div_ceil(1000);
-                Some(format!("{lost}: {why} · next try in {left} s"))
+                let when = if left == 0 { "trying now".into() } else { format!("next try in {left} s") };
+                Some(format!("{lost}: {why} · {when}"))
             }
             Self::Trying { why } => Some(format!("{lost}: {why} · trying now")),
         }

@@ -135,7 +135,7 @@ impl Watch {
                 Err(_) => return Ok(Loss::Silent),
                 Ok(Err(loss)) => return Ok(loss),
                 Ok(Ok(event)) => {
-                    if let Some(loss) = self.event(event)? {
+                    if let Some(loss) = self.event(event).await? {
                         return Ok(loss);
                     }
                 }
@@ -144,7 +144,7 @@ impl Watch {
     }
 
     /// Acts on an event; returns the loss if it is the last.
-    fn event(&mut self, event: Event) -> io::Result<Option<Loss>> {
+    async fn event(&mut self, event: Event) -> io::Result<Option<Loss>> {
         let now = self.clock.now();
         match event {
             Event::Hello(hello) => {
@@ -154,7 +154,7 @@ impl Watch {
             Event::Status(status) => {
                 self.retry.heard(now.monotonic);
                 if let Some(status) = self.board.take(*status) {
-                    self.output.transition(status, now.wall)?;
+                    self.output.transition(status, now.wall).await?;
                 }
                 self.show(Link::Open)?;
             }

@@ -1,9 +1,11 @@
 //! Where the status is shown: in place on a terminal, else as lines.
 
 use std::io::{self, IsTerminal, Write, stderr, stdout};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::tcgetwinsize;
+use tokio::time::sleep;
 
 use super::board::Board;
 use super::lines::line;
@@ -15,6 +17,9 @@ use crate::wire::{Sighting, UnixMillis};
 
 /// What a terminal is taken for that does not say how large it is.
 const USUAL: Size = Size { columns: 80, rows: 24 };
+
+/// How often a full pipe is looked at.
+const FULL_PIPE: Duration = Duration::from_millis(50);
 
 /// The way to show it.
 #[derive(Debug)]
@@ -36,12 +41,15 @@ impl Output {
         Ok(Self::Screen { paint, drawn: Vec::new() })
     }
 
-    /// Tells a transition that was seen at this time.
-    pub(super) fn transition(&self, status: &Sighting, seen: UnixMillis) -> io::Result<()> {
-        match self {
-            Self::Screen { .. } => Ok(()),
-            Self::Lines { .. } => write(&line(status, seen)),
+    /// Tells a transition that was seen at this time. When nobody takes the lines, it waits, and with
+    /// it the server's stream: there is no backlog but the pipe's own.
+    pub(super) async fn transition(&self, status: &Sighting, seen: UnixMillis) -> io::Result<()> {
+        let Self::Lines { .. } = self else { return Ok(()) };
+        // A write into a full pipe would not let a signal through.
+        while polled(PollFlags::OUT)?.is_empty() {
+            sleep(FULL_PIPE).await;
         }
+        write(&line(status, seen))
     }
 
     /// Tells how the connection is, as far as that is news.
@@ -53,7 +61,7 @@ impl Output {
                 *told = Some(why.clone());
                 link.words(was_open, now.monotonic)
             }
-            Link::Open => told.take().map(|_| "Connected again".into()),
+            Link::Open => told.take().map(|_| "Connected".into()),
             Link::Waiting { .. } | Link::Connecting | Link::Trying { .. } | Link::Ended => None,
         };
         if let Some(text) = text {
@@ -98,8 +106,13 @@ fn size() -> Size {
 
 /// Otherwise `| head -1` would keep its shell waiting until the next transition.
 fn read_by_somebody() -> io::Result<()> {
+    if polled(PollFlags::empty())?.contains(PollFlags::ERR) { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+}
+
+/// What of this, or of errors, is so of standard output now.
+fn polled(flags: PollFlags) -> io::Result<PollFlags> {
     let out = stdout();
-    let mut polled = [PollFd::new(&out, PollFlags::empty())];
+    let mut polled = [PollFd::new(&out, flags)];
     poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
-    if polled[0].revents().contains(PollFlags::ERR) { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+    Ok(polled[0].revents())
 }
