@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::time::timeout;
 
-use crate::support::by_hand::{ByHand, status};
+use crate::support::by_hand::{Asked, ByHand, status};
 use crate::support::command::{ended, guildpulse, refusal, send};
 use crate::support::{GUILD, SOON, Scene, eventually, shards};
 
@@ -33,19 +33,22 @@ fn watch(scene: &Scene, guilds: &str) -> Command {
     command
 }
 
+/// The command in a pipe, and its first request at a server of the test's own.
+async fn asking() -> (ByHand, Watching, Asked) {
+    let server = ByHand::start().await;
+    let mut command = guildpulse(&format!("watch {GUILD} --url {}", server.url()), "/".as_ref());
+    command.env("GUILDPULSE_TOKEN", "a token");
+    let watching = Watching::start(command);
+    let asked = server.asked_within(SOON).await;
+    (server, watching, asked)
+}
+
 impl Watching {
     fn start(mut command: Command) -> Self {
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let news = BufReader::new(process.stderr.take().unwrap()).lines();
         Self { process, lines, news }
-    }
-
-    /// The command against a server of the test's own.
-    fn of(server: &ByHand, guilds: &str) -> Self {
-        let mut command = guildpulse(&format!("watch {guilds} --url {}", server.url()), "/".as_ref());
-        command.env("GUILDPULSE_TOKEN", "a token");
-        Self::start(command)
     }
 
     /// The next line without its time.
@@ -103,9 +106,7 @@ async fn several_guilds_share_one_stream() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn repetitions_older_statuses_and_what_it_does_not_know_pass_over() {
-    let server = ByHand::start().await;
-    let mut watching = Watching::of(&server, GUILD);
-    let mut asked = server.asked_within(SOON).await;
+    let (_server, mut watching, mut asked) = asking().await;
     assert!(asked.head.starts_with(&format!("GET /api/v1/guilds/{GUILD}/status/stream HTTP/1.1\r\n")), "{}", asked.head);
     assert!(asked.head.contains("authorization: Bearer a token\r\n"), "{}", asked.head);
     asked.hello(0, 15_000).await;
@@ -123,9 +124,7 @@ async fn repetitions_older_statuses_and_what_it_does_not_know_pass_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_may_come_in_any_pieces_and_with_any_line_ends() {
-    let server = ByHand::start().await;
-    let mut watching = Watching::of(&server, GUILD);
-    let mut asked = server.asked_within(SOON).await;
+    let (_server, mut watching, mut asked) = asking().await;
     asked.stream().await;
     let mut told = status("online", None, "12.10");
     for (version, end) in [("β日", "\r\n"), ("ß", "\r"), ("🦀", "\n")] {
@@ -163,9 +162,7 @@ async fn a_signal_ends_it_with_exit_code_0() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_ends_it_though_nobody_takes_its_lines() {
-    let server = ByHand::start().await;
-    let mut watching = Watching::of(&server, GUILD);
-    let mut asked = server.asked_within(SOON).await;
+    let (_server, mut watching, mut asked) = asking().await;
     asked.stream().await;
     for seq in 0..1000 {
         let reason = (seq % 2 == 0).then_some("goodbye");

@@ -170,8 +170,9 @@ mod tests {
         let mut retry = Retry::default();
         assert_eq!(waits(&mut retry, 7), [1, 2, 4, 8, 16, 30, 30]);
         retry.opened(NOW);
-        retry.greeted(hello(0, 15_000), NOW);
-        assert_eq!(waits(&mut retry, 1), [30], "open alone proves nothing, and neither does a greeting");
+        retry.greeted(hello(60_000, 15_000), NOW);
+        let wait = retry.wait(&Loss::Silent, 0.0);
+        assert_eq!(wait, Duration::from_secs(30), "open alone proves nothing, and neither does a greeting");
         retry.opened(NOW);
         retry.heard(NOW);
         assert_eq!(waits(&mut retry, 2), [1, 2]);

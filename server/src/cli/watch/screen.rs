@@ -110,9 +110,13 @@ impl Row {
             (Paint::Coloured, false) => Some("2"),
         };
         let mut line = Line { text: String::new(), columns: 0 };
+        let mut room = width;
         let mut push = |text: &str, colour: Option<&str>| {
-            let text = cut(text, width - line.columns);
+            let wanted = columns(text);
+            let text = cut(text, room);
             line.columns += columns(&text);
+            // Behind what was cut comes nothing, even if half of a wide character is left.
+            room = room.saturating_sub(wanted);
             match colour.filter(|_| !text.is_empty()) {
                 Some(colour) => line.text += &format!("\x1b[{colour}m{text}\x1b[0m"),
                 None => line.text += &text,

@@ -82,7 +82,7 @@ async fn refusal(answer: Response) -> Refusal {
     match status {
         StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Refusal::Final(anyhow!(why)),
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
-            Refusal::Final(anyhow!("{why}; no stream at this URL: is a guildpulse there?"))
+            Refusal::Final(anyhow!("{why}; is a guildpulse at this URL?"))
         }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
             Refusal::Passing(Loss::Refused { why, retry_after })

@@ -1,7 +1,7 @@
 //! A terminal with a screen, for commands that draw on one.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::Stdio;
 
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
@@ -18,6 +18,7 @@ pub(crate) struct Terminal {
     /// Everything that the process wrote.
     pub written: Vec<u8>,
     parser: vt100::Parser,
+    keys: File,
     read: mpsc::Receiver<Vec<u8>>,
 }
 
@@ -33,6 +34,7 @@ impl Terminal {
         let process = command.stdout(open()).stderr(open()).spawn().unwrap();
         let parser = vt100::Parser::new(rows.try_into().unwrap(), columns.try_into().unwrap(), 100);
         let mut master = File::from(master);
+        let keys = master.try_clone().unwrap();
         let (tell, read) = mpsc::channel(64);
         // When the last process has closed the terminal, reading from it is an error.
         spawn_blocking(move || {
@@ -43,15 +45,20 @@ impl Terminal {
                 }
             }
         });
-        Self { process, written: Vec::new(), parser, read }
+        Self { process, written: Vec::new(), parser, keys, read }
     }
 
-    /// What stands on the screen, once it is so.
+    /// Presses a key, which the terminal shows.
+    pub(crate) fn press(&mut self, key: &str) {
+        self.keys.write_all(key.as_bytes()).unwrap();
+    }
+
+    /// What stands on the screen between two frames, once it is so.
     pub(crate) async fn until(&mut self, so: impl Fn(&str) -> bool) -> String {
         let wait = async {
             loop {
                 let contents = self.parser.screen().contents();
-                if so(&contents) {
+                if self.is_between_frames() && so(&contents) {
                     return contents;
                 }
                 self.read().await.expect("the process goes on");
@@ -71,6 +78,12 @@ impl Terminal {
 
     pub(crate) fn screen(&self) -> &vt100::Screen {
         self.parser.screen()
+    }
+
+    /// A frame erases every line that it draws, and at its end all that is below.
+    fn is_between_frames(&self) -> bool {
+        let last = |code: &[u8]| self.written.windows(code.len()).rposition(|bytes| bytes == code);
+        last(b"\x1b[J") >= last(b"\x1b[2K")
     }
 
     async fn read(&mut self) -> Option<()> {

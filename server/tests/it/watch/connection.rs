@@ -1,16 +1,14 @@
 //! Connections that end, fail, fall silent or are refused, by a server that does it on purpose.
 
 use super::*;
-use crate::support::by_hand::{Asked, problem};
+use crate::support::by_hand::problem;
 
 /// Long enough for a wait that somebody asked for, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A server whose first stream has brought a status.
 async fn watched() -> (ByHand, Watching, Asked) {
-    let server = ByHand::start().await;
-    let mut watching = Watching::of(&server, GUILD);
-    let mut asked = server.asked_within(SOON).await;
+    let (server, mut watching, mut asked) = asking().await;
     asked.hello(0, 1000).await;
     asked.status(&status("online", None, "12.10")).await;
     watching.line().await;
@@ -34,9 +32,7 @@ async fn after_a_goodbye_it_is_back_when_it_was_told_to() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_goodbye_without_a_hello_is_none() {
-    let server = ByHand::start().await;
-    let mut watching = Watching::of(&server, GUILD);
-    let mut asked = server.asked_within(SOON).await;
+    let (_server, mut watching, mut asked) = asking().await;
     asked.stream().await;
     asked.goodbye("expired", 0).await;
     asked.status(&status("online", None, "12.10")).await;
@@ -62,14 +58,13 @@ async fn an_answer_that_would_be_the_same_again_ends_it_with_its_reason() {
         ("401 Unauthorized", "", problem(401, "invalid_credential", "signed by another"), "signed by another"),
         ("403 Forbidden", "", forbidden, "not this guild"),
         ("400 Bad Request", "", problem(400, "invalid_guild_id", "no id"), "no id"),
-        ("404 Not Found", html, "<p>nothing</p>".into(), "404 Not Found; no stream at this URL"),
-        ("405 Method Not Allowed", "", String::new(), "405 Method Not Allowed; no stream"),
+        ("404 Not Found", html, "<p>nothing</p>".into(), "404 Not Found; is a guildpulse at this URL?"),
+        ("405 Method Not Allowed", "", String::new(), "405 Method Not Allowed; is a guildpulse"),
         ("200 OK", html, "<p>welcome</p>".into(), "text/html instead of a stream"),
         ("204 No Content", "", String::new(), "an answer without a type instead of a stream"),
     ] {
-        let server = ByHand::start().await;
-        let mut watching = Watching::of(&server, GUILD);
-        server.asked_within(SOON).await.answer(answer, headers, &body).await;
+        let (_server, mut watching, mut asked) = asking().await;
+        asked.answer(answer, headers, &body).await;
         let (code, said) = watching.refused().await;
         assert!(code == Some(1) && said.contains(words), "{answer}: {said}");
     }
@@ -77,9 +72,7 @@ async fn an_answer_that_would_be_the_same_again_ends_it_with_its_reason() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_full_is_asked_again_when_it_says() {
-    let server = ByHand::start().await;
-    let mut watching = Watching::of(&server, GUILD);
-    let mut first = server.asked_within(SOON).await;
+    let (server, mut watching, mut first) = asking().await;
     first.answer("503 Service Unavailable", "Retry-After: 3\r\n", &problem(503, "too_many_viewers", "full")).await;
     assert!(watching.news().await.starts_with("guildpulse: Cannot connect: 503 Service Unavailable: full · next try in "));
     let mut second = server.asked_within(PATIENCE).await;
@@ -103,9 +96,7 @@ async fn a_stream_that_fell_silent_is_given_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_opens_and_says_nothing_is_given_up_after_5_s() {
-    let server = ByHand::start().await;
-    let _watching = Watching::of(&server, GUILD);
-    let mut asked = server.asked_within(SOON).await;
+    let (server, _watching, mut asked) = asking().await;
     asked.hello(0, 15_000).await;
     let again = server.asked_within(PATIENCE).await;
     let waited = again.at - asked.at;

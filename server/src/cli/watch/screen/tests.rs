@@ -59,6 +59,16 @@ fn colour_is_for_the_state_and_an_old_line_is_dimmed() {
 }
 
 #[test]
+fn a_line_is_cut_once() {
+    let mut board = board(1, &[]);
+    board.take(status(1, "online", "日本"));
+    for columns in 1..60 {
+        let line = shown(&board, &Link::Open, Size { columns, rows: 24 }, Paint::Plain).concat();
+        assert!(line.matches('…').count() <= 1, "{line}");
+    }
+}
+
+#[test]
 fn what_a_low_terminal_has_no_lines_for_is_counted() {
     let board = board(9, &["online", "online", "online", "online", "offline", "online", "offline", "online"]);
     let size = Size { columns: 60, rows: 5 };
