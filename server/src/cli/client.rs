@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use reqwest::{StatusCode, Url};
+use reqwest::header::ACCEPT;
+use reqwest::{ClientBuilder, RequestBuilder, Response, StatusCode, Url};
 use serde::Serialize;
 
 use super::Failure;
@@ -15,6 +16,9 @@ use crate::wire::Problem;
 /// How long an answer may take. A beat that hangs must not keep the next one from being sent before
 /// the shard counts as silent, 4.5 s after the last.
 const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// How long it may take to reach the server of a stream.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where the server is.
 #[derive(Debug, Clone, Args)]
@@ -61,14 +65,24 @@ pub(super) struct Client {
 }
 
 impl Client {
+    /// For requests that are answered at once.
     pub(super) fn new(address: &ServerAddress, token: Option<Secret>) -> Result<Self, Failure> {
+        Self::with(reqwest::Client::builder().timeout(PATIENCE), address, token)
+    }
+
+    /// For streams, which are open for as long as they bring something; the caller sees to that.
+    pub(super) fn for_streams(address: &ServerAddress, token: Option<Secret>) -> Result<Self, Failure> {
+        Self::with(reqwest::Client::builder().connect_timeout(CONNECT_PATIENCE), address, token)
+    }
+
+    fn with(http: ClientBuilder, address: &ServerAddress, token: Option<Secret>) -> Result<Self, Failure> {
         if !matches!(address.url.scheme(), "http" | "https") {
             return Err(Failure::usage(anyhow::anyhow!("{} is neither http:// nor https://", address.url)));
         }
         // Another part of the process may have installed it before; either is the same.
         rustls::crypto::ring::default_provider().install_default().ok();
         let agent = concat!("guildpulse/", env!("CARGO_PKG_VERSION"));
-        let http = reqwest::Client::builder().timeout(PATIENCE).user_agent(agent).build();
+        let http = http.user_agent(agent).build();
         Ok(Self { http: http.map_err(Failure::running)?, base: address.url.clone(), token })
     }
 
@@ -87,28 +101,39 @@ impl Client {
         Ok(format!("{base}{path}").parse()?)
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<()> {
+    /// The answer to a request for a stream, whatever it is.
+    pub(super) async fn stream(&self, path: &str) -> anyhow::Result<Response> {
+        self.answer(self.http.get(self.url(path)?).header(ACCEPT, "text/event-stream")).await
+    }
+
+    async fn send(&self, request: RequestBuilder) -> anyhow::Result<()> {
+        let answer = self.answer(request).await?;
+        if answer.status().is_success() { Ok(()) } else { Err(refused(answer).await.into()) }
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> anyhow::Result<Response> {
         let request = match &self.token {
             Some(token) => request.bearer_auth(token.reveal()),
             None => request,
         };
         // The URL is the user's own; only the cause is news.
-        let answer = request.send().await.map_err(reqwest::Error::without_url)?;
-        let status = answer.status();
-        if status.is_success() {
-            return Ok(());
-        }
-        let detail = answer.json::<Problem>().await.map_or_else(|_| String::new(), |problem| problem.detail);
-        Err(Refused { status, detail }.into())
+        Ok(request.send().await.map_err(reqwest::Error::without_url)?)
     }
+}
+
+/// What an answer says that is not a success.
+pub(super) async fn refused(answer: Response) -> Refused {
+    let status = answer.status();
+    let detail = answer.json::<Problem>().await.map_or_else(|_| String::new(), |problem| problem.detail);
+    Refused { status, detail }
 }
 
 /// The server answered, and not with a success.
 #[derive(Debug, thiserror::Error)]
 #[error("{status} {detail}")]
 pub(super) struct Refused {
-    status: StatusCode,
-    detail: String,
+    pub(super) status: StatusCode,
+    pub(super) detail: String,
 }
 
 impl Refused {

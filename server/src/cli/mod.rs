@@ -10,6 +10,7 @@ mod healthcheck;
 mod serve;
 mod signals;
 mod token;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,8 @@ enum Command {
     Token(token::Arguments),
     /// Beat for a process that it runs
     Beat(beat::Arguments),
+    /// Show the status of guilds, live
+    Watch(watch::Arguments),
     /// Copy the database into a new file; a running server goes on
     Backup(backup::Arguments),
     /// Print the settings in force, secrets hidden
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
         Command::Serve(flags) => serve::run(flags),
         Command::Token(arguments) => token::run(&arguments),
         Command::Beat(arguments) => beat::run(arguments),
+        Command::Watch(arguments) => watch::run(&arguments),
         Command::Backup(arguments) => backup::run(arguments),
         Command::Config(flags) => print_config(flags),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),

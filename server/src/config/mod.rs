@@ -371,6 +371,25 @@ pub fn log_filter() -> Result<Option<String>, ConfigError> {
     environment("GUILDPULSE_LOG")
 }
 
+/// What the terminal of a client command takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terminal {
+    /// Whether the cursor can be moved: `TERM` names a terminal, and not `dumb`.
+    pub can_move: bool,
+    /// Whether colours are welcome: `NO_COLOR` is not set.
+    pub colours: bool,
+}
+
+/// What the environment says of the terminal.
+///
+/// # Errors
+///
+/// When it is not UTF-8.
+pub fn terminal() -> Result<Terminal, ConfigError> {
+    let can_move = environment("TERM")?.is_some_and(|kind| kind != "dumb");
+    Ok(Terminal { can_move, colours: environment("NO_COLOR")?.is_none() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,7 @@ mod snowflake;
 pub mod sse;
 mod status;
 mod time;
+mod viewer;
 
 pub use beat::{
     Beat, BeatAnswer, DEFAULT_INTERVAL, GatewayState, Goodbye, GoodbyeAnswer, Invalid, MAX_BODY_BYTES, MAX_EXPECTED_BACK,
@@ -22,6 +23,7 @@ pub use shard::ShardKey;
 pub use snowflake::{GuildId, InvalidGuildId};
 pub use status::{Facts, Reason, Revision, State, Status, Template};
 pub use time::UnixMillis;
+pub use viewer::{Event, Sighting, Word};
 
 /// The word that stands for a value in JSON, for those that are one word there.
 pub fn word(value: impl serde::Serialize) -> String {

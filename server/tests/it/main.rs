@@ -22,3 +22,4 @@ mod rotation;
 mod status;
 mod store;
 mod stream;
+mod watch;

@@ -1,9 +1,11 @@
 //! A server to talk to, and clients that share no code with it.
 
 pub(crate) mod browser;
+pub(crate) mod by_hand;
 pub(crate) mod command;
 pub(crate) mod raw;
 pub(crate) mod signer;
+pub(crate) mod terminal;
 
 use std::net::SocketAddr;
 use std::time::Duration;
