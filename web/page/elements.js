@@ -9,10 +9,11 @@ export function element(id) {
 }
 
 /**
- * A mark of the shape that belongs to the state.
+ * Gives the mark the shape that belongs to the state; one that a newer server has added is not known here.
  * @param {SVGElement} mark
  * @param {import('./words.js').State} state
  */
 export function shape(mark, state) {
-  mark.querySelector('use')?.setAttribute('href', `#${state}`)
+  const known = document.getElementById(state) instanceof SVGSymbolElement
+  mark.querySelector('use')?.setAttribute('href', `#${known ? state : 'unknown'}`)
 }

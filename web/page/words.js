@@ -9,42 +9,41 @@
  */
 
 /** @type {Record<string, string>} */
-const OFFLINE = {
-  heartbeat_timeout: 'Offline · stopped responding',
-  goodbye: 'Offline · shut down by its operator',
-  fatal: 'Offline · Discord refused the login',
-  gateway_disconnected: 'Offline · running, but cut off from Discord',
-  discord_outage: 'Discord outage',
-  starting: 'Offline · starting',
-}
+const STATES = { online: 'Online', reconnecting: 'Online', offline: 'Offline', unavailable: 'Unavailable', unknown: 'Unknown' }
 
 /** @type {Record<string, string>} */
-const UNKNOWN = {
-  never_seen: 'Not connected yet',
-  upstream_unreachable: 'Unknown · the backend cannot be reached',
+const REASONS = {
+  heartbeat_timeout: 'stopped responding',
+  goodbye: 'shut down by its operator',
+  fatal: 'Discord refused the login',
+  starting: 'starting, not connected to Discord yet',
+  resuming: 'reconnecting to Discord',
+  gateway_disconnected: 'running, but cut off from Discord',
+  server_restarted: 'guildpulse was restarted',
+  server_suspended: 'guildpulse was asleep',
+  upstream_unreachable: 'guildpulse cannot reach its backend',
 }
 
 /**
- * @param {Status} status
+ * The sentence for a status; protocol/words.json lists them for all who make them.
+ * @param {Pick<Status, 'state' | 'reason' | 'expectedBack'>} status
  * @param {number} now the server's time, in milliseconds since the Unix epoch
  */
-export function words(status, now) {
-  switch (status.state) {
-    case 'online':
-      return 'Online'
-    case 'reconnecting':
-      return status.reason === 'discord_outage' ? 'Discord outage' : 'Online · reconnecting to Discord'
-    case 'offline':
-      return OFFLINE[status.reason ?? ''] ?? 'Offline'
-    case 'maintenance': {
-      const left = status.expectedBack ? Date.parse(status.expectedBack) - now : NaN
-      return left > 0 ? `Restarting · back in about ${duration(left)}` : 'Restarting'
-    }
-    case 'unavailable':
-      return 'Unavailable · Discord outage in this server'
-    case 'unknown':
-      return UNKNOWN[status.reason ?? ''] ?? 'Checking…'
+export function words({ state, reason, expectedBack }, now) {
+  if (state === 'maintenance') {
+    const left = expectedBack ? Date.parse(expectedBack) - now : NaN
+    return left > 0 ? `Restarting · back in about ${duration(left)}` : 'Restarting'
   }
+  if (reason === 'discord_outage') return 'Discord outage'
+  if (reason === 'never_seen') return 'Not connected yet'
+  // A word of a newer server is shown as it came.
+  const said = STATES[state] ?? plain(state)
+  return reason ? `${said} · ${REASONS[reason] ?? plain(reason)}` : said
+}
+
+/** @param {string} word */
+function plain(word) {
+  return word.replaceAll('_', ' ')
 }
 
 /**

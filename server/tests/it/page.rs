@@ -5,7 +5,8 @@ use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, SET_COOKIE};
 use serde_json::{Value, json};
 
-use crate::support::command::Served;
+use crate::support::command::{Served, guildpulse};
+use crate::support::terminal::Terminal;
 use crate::support::{BOT_TOKEN, GUILD, SOON, Scene, answer, client, in_an_hour, token};
 
 /// What the server sets when it is shown this credential.
@@ -95,6 +96,18 @@ async fn what_is_no_credential_of_a_viewer_signs_nobody_in() {
     let with_cookie = scene.http.post(scene.url("/page/session")).header(COOKIE, format!("auth_token={}", scene.operator()));
     let (status, problem) = answer(with_cookie).await;
     assert_eq!((status.as_u16(), problem["code"].as_str()), (401, Some("missing_credential")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_at_a_terminal_gets_a_link_that_signs_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut terminal = Terminal::start(guildpulse("serve --listen 127.0.0.1:0", folder.path()), 30, 200);
+    let shown = terminal.until(|screen| screen.contains("/#code=")).await;
+    let (before, after) = shown.split_once("/#code=").unwrap();
+    let (url, code) = (before.split_whitespace().last().unwrap(), after.split_whitespace().next().unwrap());
+    let session = client(SOON).post(format!("{url}/page/session")).bearer_auth(code).send().await.unwrap();
+    assert_eq!(session.status(), 204);
+    terminal.until(|screen| screen.contains("That link was used. For another browser:")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
