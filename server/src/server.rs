@@ -118,6 +118,7 @@ impl Server {
         lowered.iter().for_each(|lowered| tracing::warn!("{lowered}"));
 
         let (clock, metrics) = (Clock::start(), Metrics::default());
+        metrics.started(clock.now().wall);
         let reserve = if admin_listener.is_some() { limits::RESERVE } else { 0 };
         let descriptors = Arc::new(Descriptors::keep(reserve, metrics.clone()));
         let retention = Duration::from_secs(u64::from(config.retention_days) * 24 * 60 * 60);
@@ -284,13 +285,9 @@ fn listen(addr: SocketAddr) -> Result<std::net::TcpListener, StartError> {
 /// Raises the limit of descriptors as far as it goes, because every viewer is one; returns it.
 fn raise_descriptor_limit() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
-    let before = limit.current;
     limit.current = limit.maximum;
-    let raised = setrlimit(Resource::Nofile, limit);
-    if let Err(error) = &raised {
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!(%error, "cannot raise the limit of open files");
     }
-    let limit = if raised.is_ok() { limit.maximum } else { before };
-    // No number is no limit; the kernel has one of its own (2²⁰, as it comes).
-    limit.map_or(1 << 20, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
+    limits::descriptor_limit()
 }

@@ -9,6 +9,8 @@ use axum::response::{IntoResponse, Response};
 use super::App;
 use super::caller::Caller;
 use super::problem::Refusal;
+use crate::limits;
+use crate::metrics::Scrape;
 
 pub(super) async fn alive() -> &'static str {
     "ok\n"
@@ -43,6 +45,13 @@ pub(super) async fn metrics_for_operators(State(app): State<Arc<App>>, caller: C
 }
 
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let now = Scrape {
+        shards: app.monitor.states(),
+        store: app.store.state(),
+        store_lag: app.store.lag(app.monitor.clock().monotonic()),
+        descriptors_open: limits::open_descriptors(),
+        descriptors_limit: limits::descriptor_limit(),
+    };
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")], app.metrics.encode()).into_response()
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")], app.metrics.encode(&now)).into_response()
 }

@@ -120,6 +120,7 @@ impl Writer {
             desk.unsynced |= self.database.is_some();
             if self.database.is_some() && self.unsaved.is_empty() {
                 desk.saved = self.given;
+                desk.taken = None;
             }
             drop(desk);
             self.store.done.notify_all();
@@ -151,6 +152,7 @@ impl Writer {
             desk = self.store.work.wait_timeout(desk, due - now).unwrap_or_else(PoisonError::into_inner).0;
         }
         desk.hurry = false;
+        desk.taken = desk.taken.or(desk.waiting.since);
         Order {
             changes: std::mem::take(&mut desk.waiting),
             given: desk.given,

@@ -15,6 +15,7 @@ mod command_line;
 mod descriptors;
 mod keys;
 mod limits;
+mod metrics;
 mod processes;
 mod rotation;
 mod status;
