@@ -168,8 +168,8 @@ impl Monitor {
     }
 
     fn keep_last_heartbeats(&self, core: &Core) {
-        let (seen, since) = (core.liveness.last_heartbeats().collect(), Some(self.clock.monotonic()));
-        self.store.put(Changes { seen, since, ..Changes::default() });
+        let changes = Changes { seen: core.liveness.last_heartbeats().collect(), ..Changes::default() };
+        self.store.put(changes, self.clock.monotonic());
     }
 
     /// Moves the deadlines if the loop is later than it meant to be, or if the machine slept
@@ -216,7 +216,7 @@ impl Monitor {
         if applied.generations || !applied.shards.is_empty() || !applied.transitions.is_empty() {
             let changes = core.changes(applied, now);
             self.metrics.count_transitions(changes.records.iter().map(|record| record.facts.reason));
-            self.store.put(changes);
+            self.store.put(changes, now.monotonic);
         }
     }
 
@@ -309,7 +309,6 @@ impl Core {
             records: applied.transitions.iter().filter_map(record).collect(),
             shards: applied.shards.iter().filter_map(|key| Some((*key, liveness.stored_shard(*key)?))).collect(),
             generations: applied.generations.then(|| liveness.stored_generations()),
-            since: Some(now.monotonic),
             ..Changes::default()
         }
     }

@@ -92,7 +92,7 @@ impl Metrics {
                     changed was handed to the connection of one viewer. Neither the way to us nor from us is in it. If \
                     several changes became one status because the viewer did not read, the first of them counts. What a \
                     deadline changed and what is sent at the start or repeated does not count";
-        registry.register_with_unit("delivery", help, Unit::Seconds, self.delivery.0.clone());
+        registry.register_with_unit("delivery", help, Unit::Seconds, self.delivery.clone());
     }
 
     fn register_store(&self, registry: &mut Registry, now: &Scrape) {

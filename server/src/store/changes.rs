@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::liveness::{Monotonic, Stored, StoredGeneration, StoredShard};
+use crate::liveness::{Stored, StoredGeneration, StoredShard};
 use crate::wire::{Facts, GuildId, ShardKey, UnixMillis};
 
 /// How many lines of the log may wait. The oldest are dropped, and counted: of what happened while
@@ -37,8 +37,6 @@ pub struct Changes {
     pub seen: Vec<(ShardKey, UnixMillis)>,
     /// How many lines were dropped.
     pub lost: u64,
-    /// When the oldest of all this came about.
-    pub since: Option<Monotonic>,
 }
 
 impl Changes {
@@ -49,9 +47,6 @@ impl Changes {
 
     /// Takes in what came later.
     pub(super) fn merge(&mut self, newer: Self) {
-        if !newer.is_empty() {
-            self.since = self.since.or(newer.since);
-        }
         self.records.extend(newer.records);
         if let Some(generations) = newer.generations {
             self.shards.retain(|key, _| generations.iter().any(|generation| generation.count == key.count));
@@ -76,7 +71,6 @@ impl Changes {
             generations: self.generations.take(),
             seen: self.seen.split_off(seen),
             lost: 0,
-            since: self.since,
         }
     }
 

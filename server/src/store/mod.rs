@@ -53,8 +53,9 @@ struct Desk {
     /// How many changes were handed in, and up to which they are written.
     given: u64,
     saved: u64,
-    /// When the oldest of what the writer has taken and not written came about.
-    taken: Option<Monotonic>,
+    /// When the oldest of what waits came about, and of what the writer has taken and not written.
+    waiting_since: Option<Monotonic>,
+    taken_since: Option<Monotonic>,
     /// Somebody waits for everything to be written.
     hurry: bool,
     stopping: bool,
@@ -127,9 +128,12 @@ impl Store {
         Ok(Opened { store, writer, boot, stored })
     }
 
-    /// Takes changes in, to be written soon.
-    pub fn put(&self, changes: Changes) {
+    /// Takes changes in that came about now, to be written soon.
+    pub fn put(&self, changes: Changes, now: Monotonic) {
         let mut desk = self.lock();
+        if !changes.is_empty() {
+            desk.waiting_since.get_or_insert(now);
+        }
         desk.given += 1;
         desk.waiting.merge(changes);
         self.work.notify_one();
@@ -149,7 +153,7 @@ impl Store {
     /// goes, it is as old as it was at the first.
     pub fn lag(&self, now: Monotonic) -> Duration {
         let desk = self.lock();
-        desk.taken.or(desk.waiting.since).map_or(Duration::ZERO, |since| now.saturating_sub(since))
+        desk.taken_since.or(desk.waiting_since).map_or(Duration::ZERO, |since| now.saturating_sub(since))
     }
 
     /// Waits until everything that was handed in is written, but no longer than this.
