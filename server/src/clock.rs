@@ -25,7 +25,12 @@ impl Clock {
 
     /// Both clocks now.
     pub fn now(self) -> Now {
-        Now { monotonic: self.begin + self.origin.elapsed(), wall: wall() }
+        Now { monotonic: self.monotonic(), wall: wall() }
+    }
+
+    /// The monotonic clock now.
+    pub fn monotonic(self) -> Monotonic {
+        self.begin + self.origin.elapsed()
     }
 
     /// The instant at which the monotonic clock shows `time`, for timers.

@@ -8,6 +8,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -84,11 +85,11 @@ impl Hub {
         moved.into_iter().map(|(guild, _)| guild).collect()
     }
 
-    /// Hands a frame to every viewer of the guild; returns how many there are.
-    pub fn publish(&self, guild: GuildId, frame: &Bytes) -> usize {
+    /// Hands a letter to every viewer of the guild; returns how many there are.
+    pub fn publish(&self, guild: GuildId, letter: &Letter) -> usize {
         let Some(watched) = self.guilds.get(&guild) else { return 0 };
         for (mailbox, slot) in watched.viewers.values() {
-            mailbox.put(*slot, frame.clone());
+            mailbox.put(*slot, letter.clone());
         }
         watched.viewers.len()
     }
@@ -103,29 +104,62 @@ impl Hub {
     }
 }
 
+/// Why a status is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// A beat or a goodbye, which was received at this time of the monotonic clock.
+    Received(Duration),
+    /// Time passed.
+    Time,
+}
+
+impl Cause {
+    /// The cause of a frame that stands for one of this cause and for a newer one.
+    ///
+    /// A viewer has waited since the first change that it was not told of. If the newest counted, a
+    /// server would look the quicker the more it has to merge.
+    fn and(self, newer: Self) -> Self {
+        match (self, newer) {
+            (Self::Received(first), Self::Received(_) | Self::Time) => Self::Received(first),
+            (Self::Time, newer) => newer,
+        }
+    }
+}
+
+/// A frame on its way to a viewer, and why it is sent.
+#[derive(Debug, Clone)]
+pub struct Letter {
+    /// The bytes, which all viewers of a guild share.
+    pub frame: Bytes,
+    /// Why.
+    pub cause: Cause,
+}
+
 /// What a viewer has yet to be sent: at most one frame per guild, the newest.
 #[derive(Debug)]
 pub struct Mailbox(Mutex<Letters>);
 
 #[derive(Debug)]
 struct Letters {
-    frames: Vec<Option<Bytes>>,
-    /// The slots that hold a frame, in the order in which they were filled.
+    slots: Vec<Option<Letter>>,
+    /// The slots that hold a letter, in the order in which they were filled.
     waiting: VecDeque<usize>,
     waker: Option<Waker>,
 }
 
 impl Mailbox {
     fn new(slots: usize) -> Self {
-        Self(Mutex::new(Letters { frames: vec![None; slots], waiting: VecDeque::new(), waker: None }))
+        Self(Mutex::new(Letters { slots: vec![None; slots], waiting: VecDeque::new(), waker: None }))
     }
 
-    fn put(&self, slot: usize, frame: Bytes) {
+    fn put(&self, slot: usize, mut letter: Letter) {
         let waker = {
             let mut letters = self.lock();
-            if letters.frames[slot].replace(frame).is_none() {
-                letters.waiting.push_back(slot);
+            match letters.slots[slot].take() {
+                Some(older) => letter.cause = older.cause.and(letter.cause),
+                None => letters.waiting.push_back(slot),
             }
+            letters.slots[slot] = Some(letter);
             letters.waker.take()
         };
         if let Some(waker) = waker {
@@ -133,26 +167,64 @@ impl Mailbox {
         }
     }
 
-    /// Throws away what waits in the slot, because something newer is about to be sent.
-    pub fn discard(&self, slot: usize) {
+    /// Throws away what waits in the slot, because something newer is about to be sent; returns why
+    /// that is sent.
+    pub fn discard(&self, slot: usize) -> Cause {
         let mut letters = self.lock();
-        if letters.frames[slot].take().is_some() {
-            letters.waiting.retain(|waiting| *waiting != slot);
-        }
+        let Some(letter) = letters.slots[slot].take() else { return Cause::Time };
+        letters.waiting.retain(|waiting| *waiting != slot);
+        letter.cause
     }
 
-    /// The next frame and its slot, or a promise to wake the task when there is one.
-    pub fn poll_take(&self, context: &Context<'_>) -> Poll<(usize, Bytes)> {
+    /// The next letter and its slot, or a promise to wake the task when there is one.
+    pub fn poll_take(&self, context: &Context<'_>) -> Poll<(usize, Letter)> {
         let mut letters = self.lock();
         let Some(slot) = letters.waiting.pop_front() else {
             letters.waker = Some(context.waker().clone());
             return Poll::Pending;
         };
-        let frame = letters.frames[slot].take().expect("a waiting slot holds a frame");
-        Poll::Ready((slot, frame))
+        let letter = letters.slots[slot].take().expect("a waiting slot holds a letter");
+        Poll::Ready((slot, letter))
     }
 
     fn lock(&self) -> MutexGuard<'_, Letters> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letter(frame: &'static str, cause: Cause) -> Letter {
+        Letter { frame: frame.into(), cause }
+    }
+
+    fn received(at: u64) -> Cause {
+        Cause::Received(Duration::from_millis(at))
+    }
+
+    #[test]
+    fn the_newest_frame_is_sent_and_the_first_receipt_that_it_stands_for_counts() {
+        for (causes, expected) in [
+            (&[received(1), received(2), received(3)][..], received(1)),
+            (&[received(1), Cause::Time], received(1)),
+            (&[Cause::Time, received(2), received(3)], received(2)),
+            (&[Cause::Time, Cause::Time], Cause::Time),
+        ] {
+            let (mailbox, context) = (Mailbox::new(2), Context::from_waker(Waker::noop()));
+            mailbox.put(1, letter("another guild", received(0)));
+            for cause in causes {
+                mailbox.put(0, letter("older", *cause));
+            }
+            mailbox.put(0, letter("newest", Cause::Time));
+            let take = || mailbox.poll_take(&context);
+            assert!(matches!(take(), Poll::Ready((1, _))));
+            let Poll::Ready((0, taken)) = take() else { panic!("one waits") };
+            assert_eq!((&taken.frame[..], taken.cause), (&b"newest"[..], expected));
+            assert!(take().is_pending(), "each is taken once");
+            mailbox.put(0, letter("thrown away", expected));
+            assert_eq!((mailbox.discard(0), mailbox.discard(0)), (expected, Cause::Time));
+        }
     }
 }

@@ -4,18 +4,18 @@
 //! beat, what follows from it and who is told are one step; and a viewer that joins reads its
 //! snapshot and is registered in one step, with no gap between the two.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::clock::Clock;
-use crate::hub::{Hub, Mailbox, ViewerId};
+use crate::hub::{Cause, Hub, Letter, Mailbox, ViewerId};
 use crate::liveness::{Applied, Input, Liveness, Monotonic, Now, Stored, TooManyShards, Transition};
 use crate::metrics::Metrics;
 use crate::store::{Changes, Record, Store};
-use crate::wire::{Beat, Facts, Goodbye, GuildId, ShardDetail, ShardKey, Template, sse};
+use crate::wire::{Beat, Facts, Goodbye, GuildId, ShardDetail, ShardKey, State, Template, sse};
 
 /// Beats that reached the machine before their deadline are read from their sockets before the
 /// deadline is acted on (rule 2). "Announced within 50 ms" leaves room for it.
@@ -75,14 +75,17 @@ impl Monitor {
     ///
     /// When it would be more shards than there may be; then nothing has changed.
     pub fn beat(&self, beat: &Beat) -> Result<usize, TooManyShards> {
+        // Viewers wait for the lock, too.
+        let cause = Cause::Received(self.clock.monotonic());
         let core = self.lock();
         core.liveness.has_room_for(beat)?;
-        Ok(self.apply(core, Input::Beat(beat)))
+        Ok(self.apply(core, Input::Beat(beat), cause))
     }
 
     /// Takes in a goodbye; returns from how many shards the process was taken.
     pub fn goodbye(&self, goodbye: &Goodbye) -> usize {
-        self.apply(self.lock(), Input::Goodbye(goodbye))
+        let cause = Cause::Received(self.clock.monotonic());
+        self.apply(self.lock(), Input::Goodbye(goodbye), cause)
     }
 
     /// What is said of the guild now.
@@ -99,6 +102,13 @@ impl Monitor {
     /// All shards of all generations.
     pub fn shards(&self) -> Vec<ShardDetail> {
         self.lock().liveness.shards()
+    }
+
+    /// How many shards of all generations are in each state.
+    pub fn states(&self) -> HashMap<State, usize> {
+        let mut counts = HashMap::new();
+        self.lock().liveness.states().for_each(|state| *counts.entry(state).or_default() += 1);
+        counts
     }
 
     /// Begins to watch the guilds. The subscription holds a snapshot of each and gets everything
@@ -133,7 +143,7 @@ impl Monitor {
             let due = core.liveness.next_deadline();
             if due.is_some_and(|due| due <= settled) {
                 let applied = core.liveness.apply(Input::Tick, Now { monotonic: settled, ..now });
-                self.settle(&mut core, &applied, now);
+                self.settle(&mut core, &applied, now, Cause::Time);
                 continue;
             }
             if watch.seen <= now.monotonic {
@@ -160,7 +170,8 @@ impl Monitor {
 
     fn keep_last_heartbeats(&self, core: &Core) {
         let Some(store) = &self.store else { return };
-        store.put(Changes { seen: core.liveness.last_heartbeats().collect(), ..Changes::default() });
+        let changes = Changes { seen: core.liveness.last_heartbeats().collect(), ..Changes::default() };
+        store.put(changes, self.clock.monotonic());
     }
 
     /// Moves the deadlines if the loop is later than it meant to be, or if the machine slept
@@ -171,7 +182,7 @@ impl Monitor {
         watch.expected = now.monotonic;
         let late = (late > LATE).then(|| {
             let applied = core.liveness.apply(Input::Late(late), now);
-            self.settle(core, &applied, now);
+            self.settle(core, &applied, now, Cause::Time);
             format!("the monitor was held up for {} ms; deadlines move by as much", late.as_millis())
         });
         let slept = self.clock.slept();
@@ -179,18 +190,18 @@ impl Monitor {
         let slept = (by >= SLEPT).then(|| {
             watch.slept = slept;
             let applied = core.liveness.apply(Input::Suspended(by), now);
-            self.settle(core, &applied, now);
+            self.settle(core, &applied, now, Cause::Time);
             format!("the machine slept for {} ms; nobody is called offline for it", by.as_millis())
         });
         [late, slept].into_iter().flatten().reduce(|late, slept| format!("{late}; {slept}"))
     }
 
-    fn apply(&self, mut core: MutexGuard<'_, Core>, input: Input<'_>) -> usize {
+    fn apply(&self, mut core: MutexGuard<'_, Core>, input: Input<'_>, cause: Cause) -> usize {
         // Receipt is read under the lock, so that no deadline passes between the two.
         let now = self.clock.now();
         let applied = core.liveness.apply(input, now);
         let accepted = applied.accepted;
-        self.settle(&mut core, &applied, now);
+        self.settle(&mut core, &applied, now, cause);
         let next = core.liveness.next_deadline().map(|next| next + LINGER);
         if core.armed.is_some_and(|armed| next.is_some_and(|next| next < armed)) {
             self.wake.notify_all();
@@ -199,14 +210,17 @@ impl Monitor {
     }
 
     /// Tells viewers first, then the store.
-    fn settle(&self, core: &mut Core, applied: &Applied, now: Now) {
+    fn settle(&self, core: &mut Core, applied: &Applied, now: Now, cause: Cause) {
         if !applied.transitions.is_empty() {
-            let deliveries = core.publish(&applied.transitions);
+            let deliveries = core.publish(&applied.transitions, cause);
             self.metrics.deliveries.inc_by(deliveries);
         }
-        let changed = applied.generations || !applied.shards.is_empty() || !applied.transitions.is_empty();
-        if let (Some(store), true) = (&self.store, changed) {
-            store.put(core.changes(applied, now));
+        if applied.generations || !applied.shards.is_empty() || !applied.transitions.is_empty() {
+            let changes = core.changes(applied, now);
+            self.metrics.count_transitions(changes.records.iter().map(|record| record.facts.reason));
+            if let Some(store) = &self.store {
+                store.put(changes, now.monotonic);
+            }
         }
     }
 
@@ -243,22 +257,26 @@ impl Core {
         frame(&self.liveness.facts(guild), guild)
     }
 
+    fn letter(&self, guild: GuildId, cause: Cause) -> Letter {
+        Letter { frame: self.frame(guild), cause }
+    }
+
     /// Hands the changes to everybody who watches; returns to how many.
-    fn publish(&mut self, transitions: &[Transition]) -> u64 {
+    fn publish(&mut self, transitions: &[Transition], cause: Cause) -> u64 {
         let mut deliveries = 0;
         let mut told = HashSet::new();
         if transitions.contains(&Transition::Routing) {
             for guild in self.hub.reroute(|guild| self.liveness.route(guild)) {
                 told.insert(guild);
-                deliveries += self.hub.publish(guild, &self.frame(guild));
+                deliveries += self.hub.publish(guild, &self.letter(guild, cause));
             }
         }
         for transition in transitions {
             match transition {
-                Transition::Shard(key) => deliveries += self.publish_shard(*key, &mut told),
+                Transition::Shard(key) => deliveries += self.publish_shard(*key, cause, &mut told),
                 Transition::Guild(guild) => {
                     if self.hub.watches(*guild) && told.insert(*guild) {
-                        deliveries += self.hub.publish(*guild, &self.frame(*guild));
+                        deliveries += self.hub.publish(*guild, &self.letter(*guild, cause));
                     }
                 }
                 Transition::Routing => {}
@@ -268,13 +286,13 @@ impl Core {
     }
 
     /// Encodes the shard once and patches in the id of each of its guilds.
-    fn publish_shard(&self, key: ShardKey, told: &mut HashSet<GuildId>) -> usize {
+    fn publish_shard(&self, key: ShardKey, cause: Cause, told: &mut HashSet<GuildId>) -> usize {
         let template = Template::new(&self.liveness.shard_facts(key));
         let mut deliveries = 0;
         for guild in self.hub.guilds_of(key).filter(|guild| told.insert(*guild)) {
             let shared = self.liveness.shares(guild);
             let frame = if shared { sse::status_frame(&template, guild) } else { self.frame(guild) };
-            deliveries += self.hub.publish(guild, &frame);
+            deliveries += self.hub.publish(guild, &Letter { frame, cause });
         }
         deliveries
     }
@@ -331,12 +349,12 @@ impl Subscription {
         facts.iter().zip(&self.guilds).map(|(facts, guild)| frame(facts, *guild)).collect()
     }
 
-    /// The newest status of the guild in this slot, as a frame. It stands for everything that
-    /// waits in the slot's mailbox.
-    pub fn refresh(&self, slot: usize) -> Bytes {
+    /// The newest status of the guild in this slot. It stands for everything that waits in the
+    /// slot's mailbox.
+    pub fn refresh(&self, slot: usize) -> Letter {
         // In this order: what is put there afterwards is newer than the facts.
-        self.mailbox.discard(slot);
-        frame(&self.monitor.facts(self.guilds[slot]), self.guilds[slot])
+        let cause = self.mailbox.discard(slot);
+        Letter { frame: frame(&self.monitor.facts(self.guilds[slot]), self.guilds[slot]), cause }
     }
 
     /// How many guilds it watches.

@@ -96,7 +96,9 @@ impl Kept {
     }
 
     /// A simulated bot, and nothing that outlives the process.
-    fn in_memory(addr: SocketAddr, clock: Clock) -> Result<Self, StartError> {
+    fn in_memory(addr: SocketAddr, clock: Clock, metrics: &Metrics) -> Result<Self, StartError> {
+        // Nothing is to be written, so nothing stands in the way of it.
+        metrics.store_writable.set(1);
         let (auth, token) = Authenticator::in_memory();
         let demo = Demo::new(addr, token, clock).map_err(StartError::Demo)?;
         let boot = clock.now().wall.unix_seconds();
@@ -119,11 +121,15 @@ impl Server {
         lowered.iter().for_each(|lowered| tracing::warn!("{lowered}"));
 
         let (clock, metrics) = (Clock::start(), Metrics::default());
+        metrics.started(clock.now().wall);
         let reserve = if admin_listener.is_some() { limits::RESERVE } else { 0 };
         let descriptors = Arc::new(Descriptors::keep(reserve, metrics.clone()));
         let addr = listener.local_addr().expect("a bound socket has an address");
-        let Kept { auth, made, disk, boot, stored, demo } =
-            if config.demo { Kept::in_memory(here(addr), clock)? } else { Kept::on_disk(&config, clock, metrics.clone())? };
+        let Kept { auth, made, disk, boot, stored, demo } = if config.demo {
+            Kept::in_memory(here(addr), clock, &metrics)?
+        } else {
+            Kept::on_disk(&config, clock, metrics.clone())?
+        };
         let (store, writer) = disk.unzip();
         let (demo, remote) = demo.unzip();
         let monitor = Monitor::new(clock, boot, stored, store.clone(), metrics.clone());
@@ -295,13 +301,9 @@ fn listen_there_or_anywhere(addr: SocketAddr) -> Result<std::net::TcpListener, S
 /// Raises the limit of descriptors as far as it goes, because every viewer is one; returns it.
 fn raise_descriptor_limit() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
-    let before = limit.current;
     limit.current = limit.maximum;
-    let raised = setrlimit(Resource::Nofile, limit);
-    if let Err(error) = &raised {
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!(%error, "cannot raise the limit of open files");
     }
-    let limit = if raised.is_ok() { limit.maximum } else { before };
-    // No number is no limit; the kernel has one of its own (2²⁰, as it comes).
-    limit.map_or(1 << 20, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
+    limits::descriptor_limit()
 }

@@ -14,11 +14,11 @@ use crate::wire::{Beat, BeatAnswer, Code, Goodbye, GoodbyeAnswer, Invalid, Probl
 
 pub(super) async fn beat(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: Result<Caller, Refusal>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<BeatAnswer>, Refusal> {
-    let beat = read(&app, &caller, &headers, body, Beat::parse).await?;
+    let beat = read(&app, caller, &headers, body, Beat::parse).await?;
     let taken = app.monitor.beat(&beat);
     let accepted =
         taken.map_err(|error| refuse(&app, Problem::new(Code::InvalidHeartbeat, error.to_string()).at("/shards")))?;
@@ -29,11 +29,11 @@ pub(super) async fn beat(
 
 pub(super) async fn goodbye(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    caller: Result<Caller, Refusal>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<GoodbyeAnswer>, Refusal> {
-    let goodbye = read(&app, &caller, &headers, body, Goodbye::parse).await?;
+    let goodbye = read(&app, caller, &headers, body, Goodbye::parse).await?;
     let accepted = app.monitor.goodbye(&goodbye);
     tracing::info!(
         instance = goodbye.instance.as_deref(),
@@ -44,15 +44,16 @@ pub(super) async fn goodbye(
     Ok(Json(GoodbyeAnswer { accepted }))
 }
 
-/// Reads what a bot sent: understood first, permitted then.
+/// Reads what a bot sent: known first, understood then, permitted last. Each refusal is counted.
 async fn read<T>(
     app: &App,
-    caller: &Caller,
+    caller: Result<Caller, Refusal>,
     headers: &HeaderMap,
     body: Body,
     parse: fn(&[u8]) -> Result<T, Invalid>,
 ) -> Result<T, Refusal> {
     let read = async {
+        let caller = caller.map_err(|Refusal(problem)| problem)?;
         let bytes = body::read(app, headers, body).await?;
         let value =
             parse(&bytes).map_err(|Invalid { pointer, detail }| Problem::new(Code::InvalidHeartbeat, detail).at(pointer))?;

@@ -1,6 +1,7 @@
 //! What machines ask: alive, ready, how much.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -9,6 +10,8 @@ use axum::response::{IntoResponse, Response};
 use super::App;
 use super::caller::Caller;
 use super::problem::Refusal;
+use crate::limits;
+use crate::metrics::{Scrape, StoreState};
 
 pub(super) async fn alive() -> &'static str {
     "ok\n"
@@ -43,6 +46,17 @@ pub(super) async fn metrics_for_operators(State(app): State<Arc<App>>, caller: C
 }
 
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let (store, store_lag) = match &app.store {
+        Some(store) => (store.state(), store.lag(app.monitor.clock().monotonic())),
+        None => (StoreState::Memory, Duration::ZERO),
+    };
+    let now = Scrape {
+        shards: app.monitor.states(),
+        store,
+        store_lag,
+        descriptors_open: limits::open_descriptors(),
+        descriptors_limit: limits::descriptor_limit(),
+    };
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")], app.metrics.encode()).into_response()
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")], app.metrics.encode(&now)).into_response()
 }

@@ -110,7 +110,7 @@ mod tests {
             descriptors.note(&full);
         }
         assert!(descriptors.are_short());
-        assert!(metrics.encode().contains("limits_reached_total{limit=\"descriptors\"} 1\n"));
+        assert_eq!(metrics.reached(Limit::Descriptors).get(), 1);
         assert!(descriptors.spare() && descriptors.spare() && !descriptors.spare());
         assert!(descriptors.recover() && !descriptors.are_short());
         assert!(descriptors.spare(), "they were taken back");

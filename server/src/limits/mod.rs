@@ -5,11 +5,13 @@
 mod address;
 mod capacity;
 mod descriptors;
+mod usage;
 mod viewers;
 
 pub use address::{Address, client};
 pub use capacity::Capacity;
 pub use descriptors::{Descriptors, RESERVE};
+pub use usage::{descriptor_limit, open_descriptors};
 pub use viewers::{Place, Viewers};
 
 use rand::RngExt;

@@ -223,6 +223,12 @@ impl Liveness {
         shards.into_iter().map(|shard| shard.detail(self.boot, self.floor)).collect()
     }
 
+    /// What is said of each shard of all generations, in one word.
+    pub fn states(&self) -> impl Iterator<Item = State> {
+        let shards = self.generations.iter().flat_map(|generation| generation.shards.values());
+        shards.map(|shard| shard.facts(self.boot, self.floor).state)
+    }
+
     fn never_seen(&self, shard: Option<ShardKey>) -> Facts {
         Facts {
             healthy: false,

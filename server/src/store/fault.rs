@@ -5,6 +5,8 @@ use std::io;
 use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 
+use crate::metrics::StoreState;
+
 /// Why the store cannot do its work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -39,6 +41,21 @@ pub enum Fault {
     /// Anything else.
     #[error("{0}")]
     Other(String),
+}
+
+impl From<&Fault> for StoreState {
+    fn from(fault: &Fault) -> Self {
+        match fault {
+            Fault::Full => Self::Full,
+            Fault::ReadOnly => Self::ReadOnly,
+            Fault::Locked => Self::Locked,
+            Fault::Taken => Self::Taken,
+            Fault::Gone => Self::Gone,
+            Fault::Corrupt(_) => Self::Corrupt,
+            Fault::Newer { .. } => Self::Newer,
+            Fault::Other(_) => Self::Other,
+        }
+    }
 }
 
 impl From<rusqlite::Error> for Fault {

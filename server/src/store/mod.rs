@@ -21,8 +21,8 @@ use std::time::Duration;
 use rusqlite::InterruptHandle;
 
 use crate::clock::Clock;
-use crate::liveness::Stored;
-use crate::metrics::Metrics;
+use crate::liveness::{Monotonic, Stored};
+use crate::metrics::{Metrics, StoreState};
 
 pub use changes::{Changes, Record};
 use database::{Damage, Database, Left, Run};
@@ -53,6 +53,9 @@ struct Desk {
     /// How many changes were handed in, and up to which they are written.
     given: u64,
     saved: u64,
+    /// When the oldest of what waits came about, and of what the writer has taken and not written.
+    waiting_since: Option<Monotonic>,
+    taken_since: Option<Monotonic>,
     /// Somebody waits for everything to be written.
     hurry: bool,
     stopping: bool,
@@ -125,9 +128,12 @@ impl Store {
         Ok(Opened { store, writer, boot, stored })
     }
 
-    /// Takes changes in, to be written soon.
-    pub fn put(&self, changes: Changes) {
+    /// Takes changes in that came about now, to be written soon.
+    pub fn put(&self, changes: Changes, now: Monotonic) {
         let mut desk = self.lock();
+        if !changes.is_empty() {
+            desk.waiting_since.get_or_insert(now);
+        }
         desk.given += 1;
         desk.waiting.merge(changes);
         self.work.notify_one();
@@ -136,6 +142,18 @@ impl Store {
     /// Why nothing can be written now, if so.
     pub fn fault(&self) -> Option<Fault> {
         self.lock().fault.clone()
+    }
+
+    /// What becomes of what is handed in now.
+    pub fn state(&self) -> StoreState {
+        self.fault().as_ref().map_or(StoreState::Written, StoreState::from)
+    }
+
+    /// How old the oldest change is that is not written yet. While a backlog is written in several
+    /// goes, it is as old as it was at the first.
+    pub fn lag(&self, now: Monotonic) -> Duration {
+        let desk = self.lock();
+        desk.taken_since.or(desk.waiting_since).map_or(Duration::ZERO, |since| now.saturating_sub(since))
     }
 
     /// Waits until everything that was handed in is written, but no longer than this.

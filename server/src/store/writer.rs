@@ -120,6 +120,7 @@ impl Writer {
             desk.unsynced |= self.database.is_some();
             if self.database.is_some() && self.unsaved.is_empty() {
                 desk.saved = self.given;
+                desk.taken_since = None;
             }
             drop(desk);
             self.store.done.notify_all();
@@ -151,6 +152,8 @@ impl Writer {
             desk = self.store.work.wait_timeout(desk, due - now).unwrap_or_else(PoisonError::into_inner).0;
         }
         desk.hurry = false;
+        let since = desk.waiting_since.take();
+        desk.taken_since = desk.taken_since.or(since);
         Order {
             changes: std::mem::take(&mut desk.waiting),
             given: desk.given,

@@ -15,8 +15,9 @@ use rand::RngExt;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use crate::hub::{Cause, Letter};
 use crate::limits::Place;
-use crate::liveness::Now;
+use crate::liveness::{Monotonic, Now};
 use crate::metrics::{Metrics, OpenStream};
 use crate::monitor::Subscription;
 use crate::wire::UnixMillis;
@@ -103,6 +104,17 @@ impl StatusStream {
         }
     }
 
+    /// The frame of a letter, which the connection takes now.
+    fn hand_over(&mut self, slot: usize, Letter { frame, cause }: Letter, now: Monotonic) -> Bytes {
+        self.due[slot] = Instant::from_std(self.subscription.monitor().clock().instant(now)) + REFRESH;
+        match cause {
+            // The clock was read when the stream was woken. What came after that took no time at all.
+            Cause::Received(at) => self.open.delivered(now.saturating_sub(at)),
+            Cause::Time => {}
+        }
+        frame
+    }
+
     fn goodbye(&mut self, reason: GoodbyeReason, now: Instant) -> Bytes {
         self.over = true;
         self.open.end(reason);
@@ -132,15 +144,14 @@ impl Body for StatusStream {
                 Ok(end) => end,
                 Err(reason) => return Poll::Ready(Some(Ok(Frame::data(this.goodbye(reason, now))))),
             };
-            if let Poll::Ready((slot, frame)) = this.subscription.mailbox().poll_take(context) {
-                this.due[slot] = now + REFRESH;
-                return Poll::Ready(Some(Ok(Frame::data(frame))));
+            if let Poll::Ready((slot, letter)) = this.subscription.mailbox().poll_take(context) {
+                return Poll::Ready(Some(Ok(Frame::data(this.hand_over(slot, letter, monotonic)))));
             }
             let (slot, due) =
                 this.due.iter().copied().enumerate().min_by_key(|(_, due)| *due).expect("a stream has a guild");
             if due <= now {
-                this.due[slot] = now + REFRESH;
-                return Poll::Ready(Some(Ok(Frame::data(this.subscription.refresh(slot)))));
+                let letter = this.subscription.refresh(slot);
+                return Poll::Ready(Some(Ok(Frame::data(this.hand_over(slot, letter, monotonic)))));
             }
             this.timer.as_mut().reset(due.min(end));
             if this.timer.as_mut().poll(context).is_pending() {

@@ -47,6 +47,29 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every code.
+    pub const ALL: [Self; 19] = [
+        Self::InvalidGuildId,
+        Self::InvalidHeartbeat,
+        Self::TooManyGuilds,
+        Self::MissingCredential,
+        Self::InvalidCredential,
+        Self::ExpiredCredential,
+        Self::GuildNotAllowed,
+        Self::OperatorRequired,
+        Self::BotRequired,
+        Self::OriginNotAllowed,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::RequestTimeout,
+        Self::BodyTooLarge,
+        Self::UnsupportedMediaType,
+        Self::TooManyStreams,
+        Self::Internal,
+        Self::TooManyViewers,
+        Self::TooManyConnections,
+    ];
+
     /// The HTTP status and its standard phrase (RFC 9110, section 15).
     pub fn status(self) -> (u16, &'static str) {
         match self {

@@ -63,6 +63,11 @@ pub enum GoodbyeReason {
     MaxAge,
 }
 
+impl GoodbyeReason {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Shutdown, Self::Expired, Self::Revoked, Self::MaxAge];
+}
+
 /// The last event of a stream that the server ends on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -29,6 +29,10 @@ pub enum State {
 }
 
 impl State {
+    /// Every state.
+    pub const ALL: [Self; 6] =
+        [Self::Online, Self::Reconnecting, Self::Offline, Self::Maintenance, Self::Unavailable, Self::Unknown];
+
     /// Whether the bot works in a guild of which this is known. `unknown` is neither: it keeps the
     /// answer of the state before it.
     pub fn is_healthy(self) -> bool {
@@ -62,6 +66,23 @@ pub enum Reason {
     ServerSuspended,
     /// The gateway's backend cannot be reached.
     UpstreamUnreachable,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 11] = [
+        Self::NeverSeen,
+        Self::HeartbeatTimeout,
+        Self::Goodbye,
+        Self::Fatal,
+        Self::Starting,
+        Self::Resuming,
+        Self::GatewayDisconnected,
+        Self::DiscordOutage,
+        Self::ServerRestarted,
+        Self::ServerSuspended,
+        Self::UpstreamUnreachable,
+    ];
 }
 
 /// `boot.seq`: orders the statuses of one guild. Two integers, so `12.9 < 12.10`.

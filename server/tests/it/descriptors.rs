@@ -166,6 +166,24 @@ async fn without_descriptors_beats_go_on_and_readyz_says_why_and_all_recovers_by
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn open_descriptors_and_their_limit_are_told_as_they_are_now() {
+    let mut process = Process::start().await;
+    let addr = process.served.url.strip_prefix("http://").unwrap().parse().unwrap();
+    let told = async |process: &Process| process.metric("guildpulse_descriptors_open").await;
+    let before = told(&process).await;
+    for _ in 0..20 {
+        process.idle.push(Raw::send(addr, "").await);
+    }
+    let listed = |process: &Process| std::fs::read_dir(format!("/proc/{}/fd", process.pid())).unwrap().count() as u64;
+    let risen = async || told(&process).await >= before + 20 && told(&process).await == listed(&process);
+    eventually("each connection is one more", risen).await;
+    process.idle.clear();
+    eventually("they are free again", async || told(&process).await < before + 20).await;
+    process.limit(777);
+    assert_eq!(process.metric("guildpulse_descriptors_limit").await, 777);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn more_connections_than_there_are_descriptors_are_lowered_and_the_log_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let mut command =

@@ -16,6 +16,7 @@ mod demo;
 mod descriptors;
 mod keys;
 mod limits;
+mod metrics;
 mod page;
 mod processes;
 mod rotation;

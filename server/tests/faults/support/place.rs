@@ -141,6 +141,7 @@ impl Place {
         assert_eq!((code, text), (503, format!("not ready: the store cannot be written: {reason}\n")));
         assert_eq!(self.readiness(self.addr).await.unwrap(), (503, "not ready\n".into()));
         assert_eq!(self.metric("guildpulse_store_writable").await, 0);
+        assert_eq!(self.metric("guildpulse_store_state{state=\"written\"}").await, 0);
     }
 
     /// One number of `/metrics`.
