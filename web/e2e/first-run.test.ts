@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 
 import { Visit } from './browser.ts'
 import { shell } from './child.ts'
-import { BINARY, Server } from './server.ts'
+import { BINARY, Server, SOON } from './server.ts'
 
 async function signIn(visit: Visit, server: Server, token: string): Promise<void> {
   await visit.page.goto(server.url)
@@ -91,4 +91,21 @@ test('a viewer sees the server that its token lists, and no other', async () => 
   await page.waitForFunction(() => document.getElementById('shards')?.hidden)
   await visit.word('Online')
   expect(visit.complaints.splice(0).filter((text) => !/40[13]/.test(text))).toEqual([])
+})
+
+test('a session that is over says so, and whoever signs in once more goes on', async () => {
+  const server = await Server.start()
+  const visit = await Visit.begin()
+  const { page } = visit
+  // A second, and what the clocks may be apart.
+  await signIn(visit, server, server.token('--operator', '--ttl', '1s'))
+  await visit.word('Not connected yet')
+  await page.getByText('Your time is over').waitFor({ timeout: 3 * SOON })
+  expect(await page.locator('#guild').isVisible()).toBe(false)
+  await page.getByLabel('Or show a token').fill(server.token('--operator'))
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await visit.word('Not connected yet')
+  await page.getByRole('heading', { name: 'Listening…' }).waitFor()
+  expect(await page.getByRole('heading', { name: 'Signed out' }).isVisible()).toBe(false)
+  expectRefusals(visit)
 })

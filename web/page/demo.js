@@ -28,7 +28,6 @@ let run = null
 
 /** @param {() => Status | undefined} status what is known of the guild */
 export function begin(status) {
-  element('demo').hidden = false
   for (const button of document.querySelectorAll('button[data-scene]')) {
     button.addEventListener('click', (event) => {
       const before = status()

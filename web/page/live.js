@@ -25,6 +25,7 @@ export function watch(guilds, listener) {
   let interval = 15_000
   let heard = performance.now()
   let timer = 0
+  let over = false
   /** @type {EventSource} */
   let source
 
@@ -52,7 +53,7 @@ export function watch(guilds, listener) {
     source.close()
     const asked = source
     const answer = await fetch(`/api/v1/statuses?${query}`).catch(() => null)
-    if (asked !== source) return
+    if (over || asked !== source) return
     if (answer && [400, 401, 403].includes(answer.status)) {
       stop()
       listener.onRefused(answer.status)
@@ -70,6 +71,7 @@ export function watch(guilds, listener) {
   }, 1000)
 
   const stop = () => {
+    over = true
     source.close()
     clearTimeout(timer)
     clearInterval(watchdog)

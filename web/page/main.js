@@ -18,9 +18,9 @@ let latest
 let laidOut = 0
 /** How far the server's clock is ahead, in milliseconds. */
 let offset = 0
+/** The line that makes a first bot beat. */
+let command = ''
 let stop = () => {}
-
-void begin()
 
 async function begin() {
   const code = new URLSearchParams(location.hash.slice(1)).get('code')
@@ -37,19 +37,20 @@ async function begin() {
 async function enter() {
   const answer = await fetch('/page/start').catch(() => null)
   if (answer?.status === 401) return signedOut('')
-  if (!answer) return void setTimeout(enter, 3000)
+  if (!answer || answer.status >= 500) return void setTimeout(enter, 3000)
   element('signed-out').hidden = true
+  element('choose').hidden = false
   // A viewer is no operator, but sees what its token lists.
   /** @type {Start | null} */
   const start = answer.ok ? await answer.json() : null
-  if (start?.demo) demo.begin(() => latest)
-  if (start) offer(start)
+  element('demo').hidden = !start?.demo
+  command = start ? commandOf(start) : ''
+  element('command').textContent = command
   const asked = new URLSearchParams(location.search).get('guild') ?? ''
   const guild = /^[1-9][0-9]{0,19}$/.test(asked) ? asked : (start?.guildId ?? ANY_GUILD)
-  element('choose').hidden = false
   if (guild !== ANY_GUILD) /** @type {HTMLInputElement} */ (element('guild-id')).value = guild
+  laidOut = 0
   follow(guild, [])
-  setInterval(() => latest && show(latest), 1000)
 }
 
 /** @param {string} credential a code of a link, or a token */
@@ -61,6 +62,8 @@ async function signIn(credential) {
 
 /** @param {string} why */
 function signedOut(why) {
+  stop()
+  latest = undefined
   if (why) element('why').textContent = why
   for (const id of ['guild', 'demo', 'shards', 'listening', 'choose']) element(id).hidden = true
   element('signed-out').hidden = false
@@ -98,7 +101,7 @@ function follow(guild, others) {
         element('shards').hidden = true
         follow(guild, [])
       } else if (status === 403) signedOut(`Your token does not list the server ${guild}.`)
-      else signedOut('Your time is over: sign in again.')
+      else signedOut('Your time is over: sign in once more.')
     },
   })
 }
@@ -153,16 +156,10 @@ function beat() {
  * The line that makes a bot beat here.
  * @param {Start} start
  */
-function offer({ program, tokenFile }) {
+function commandOf({ program, tokenFile }) {
   const token = tokenFile ? ` --token-file ${quoted(tokenFile)}` : ''
   const secret = tokenFile ? '' : 'GUILDPULSE_TOKEN=… '
-  const line = `${secret}${quoted(program)} beat --url ${location.origin}${token} --shard 0/1 --version 1.0.0`
-  element('command').textContent = line
-  element('copy').addEventListener('click', async () => {
-    const copied = await navigator.clipboard?.writeText(line).then(() => true, () => false)
-    if (copied) element('copy').textContent = 'Copied'
-    else getSelection()?.selectAllChildren(element('command'))
-  })
+  return `${secret}${quoted(program)} beat --url ${location.origin}${token} --shard 0/1 --version 1.0.0`
 }
 
 /**
@@ -186,3 +183,16 @@ element('choose').addEventListener('submit', (event) => {
   event.preventDefault()
   location.search = `?guild=${/** @type {HTMLInputElement} */ (element('guild-id')).value}`
 })
+
+element('copy').addEventListener('click', async () => {
+  const copied = await navigator.clipboard?.writeText(command).then(() => true, () => false)
+  if (copied) element('copy').textContent = 'Copied'
+  else getSelection()?.selectAllChildren(element('command'))
+})
+
+// A page that comes back from the browser's cache has lost its stream.
+addEventListener('pageshow', (event) => event.persisted && location.reload())
+
+demo.begin(() => latest)
+setInterval(() => latest && show(latest), 1000)
+void begin()
