@@ -1,6 +1,6 @@
 //! `serve --demo`: a simulated bot, which beats over HTTP like any other.
 //!
-//! What the bot does is decided in [`bot`] and [`scenes`], which are pure; here it is sent. Nothing
+//! What the bot does is decided in `bot` and `scenes`, which are pure; here it is sent. Nothing
 //! of the server knows that this bot is not one.
 
 mod bot;
