@@ -104,7 +104,7 @@ impl Monitor {
         self.lock().liveness.shards()
     }
 
-    /// How many shards of all generations are in each state.
+    /// How many of the shards that guilds use are in each state.
     pub fn states(&self) -> HashMap<State, usize> {
         let mut counts = HashMap::new();
         self.lock().liveness.states().for_each(|state| *counts.entry(state).or_default() += 1);

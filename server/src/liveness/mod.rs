@@ -223,10 +223,11 @@ impl Liveness {
         shards.into_iter().map(|shard| shard.detail(self.boot, self.floor)).collect()
     }
 
-    /// What is said of each shard of all generations, in one word.
+    /// What is said of each shard that guilds use, in one word.
     pub fn states(&self) -> impl Iterator<Item = State> {
         let shards = self.generations.iter().flat_map(|generation| generation.shards.values());
-        shards.map(|shard| shard.facts(self.boot, self.floor).state)
+        let used = shards.filter(|shard| self.generations.len() == 1 || self.is_used(shard.key));
+        used.map(|shard| shard.facts(self.boot, self.floor).state)
     }
 
     fn never_seen(&self, shard: Option<ShardKey>) -> Facts {

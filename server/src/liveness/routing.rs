@@ -27,6 +27,13 @@ impl Liveness {
         shard.map(|shard| shard.key).or_else(newest)
     }
 
+    /// Whether guilds use the shard: the next few that it would serve are asked. That is all there is
+    /// to ask when one count is up to eight times the other, as when a bot is resharded.
+    pub(super) fn is_used(&self, shard: ShardKey) -> bool {
+        let guild = |nth: u64| GuildId::new((u64::from(shard.id) + nth * u64::from(shard.count)) << 22);
+        (1..=8).filter_map(guild).any(|guild| self.route(guild) == Some(shard))
+    }
+
     /// A generation of one shard always has half of its shards ready, so that proves nothing: it
     /// may be a stray. While an older generation is alive, it may have only the guilds whose shard
     /// there said goodbye when the one shard was there to take them.

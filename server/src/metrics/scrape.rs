@@ -73,7 +73,7 @@ impl Metrics {
         let help = "Beats and goodbyes that were refused, by the code of the answer";
         registry.register("beats_rejected", help, self.beats_rejected.clone());
         let shards = State::ALL.map(|state| (label("state", state), now.shards.get(&state).copied().unwrap_or(0)));
-        registry.register("shards", "Shards of all generations, by the state that is said of them", gauges(shards));
+        registry.register("shards", "Shards that guilds use, by the state that is said of them", gauges(shards));
         stand(&self.transitions, Reason::ALL.map(Some).into_iter().chain([None]).map(reason));
         let help = "Changes that were published, by the reason given; none is online. One of a shard counts once, however \
                     many guilds use it, and so does the beginning or end of a guild's own exception";

@@ -130,25 +130,36 @@ async fn each_kind_of_transition_is_counted_once_under_its_reason() {
     eventually("each is a line of the log", logged).await;
 }
 
+async fn beat_of(scene: &Scene, ids: impl IntoIterator<Item = u32>, count: u32, state: &str) {
+    let beat = json!({"instance": format!("of {count}"), "intervalMs": 60_000, "shards": shards(ids, count, state)});
+    scene.beat(beat).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn shards_of_all_generations_are_counted_by_their_state() {
+async fn shards_are_counted_by_their_state() {
     let mut scene = Scene::start().await;
-    let beat = async |scene: &Scene, ids: &[u32], count: u32, state: &str| {
-        let shards = shards(ids.iter().copied(), count, state);
-        scene.beat(json!({"instance": "a", "intervalMs": 60_000, "shards": shards})).await;
-    };
     assert_eq!(series(&scene, "guildpulse_shards").await.len(), 6, "each state stands there from the start");
     assert_eq!(counts(&scene, "guildpulse_shards").await, are(&[]));
-    beat(&scene, &[0, 1, 2, 3, 4], 8, "ready").await;
-    beat(&scene, &[0, 1], 2, "ready").await;
-    assert_eq!(counts(&scene, "guildpulse_shards").await, are(&[("online", 7)]));
-    beat(&scene, &[1], 8, "resuming").await;
-    beat(&scene, &[2], 8, "fatal").await;
-    scene.goodbye(json!({"instance": "a", "shards": [{"id": 3, "count": 8}], "expectedBackMs": 60_000})).await;
-    let expected = are(&[("online", 4), ("reconnecting", 1), ("offline", 1), ("maintenance", 1)]);
+    beat_of(&scene, 0..5, 8, "ready").await;
+    assert_eq!(counts(&scene, "guildpulse_shards").await, are(&[("online", 5)]));
+    beat_of(&scene, [1], 8, "resuming").await;
+    beat_of(&scene, [2], 8, "fatal").await;
+    scene.goodbye(json!({"instance": "of 8", "shards": [{"id": 3, "count": 8}], "expectedBackMs": 60_000})).await;
+    let expected = are(&[("online", 2), ("reconnecting", 1), ("offline", 1), ("maintenance", 1)]);
     assert_eq!(counts(&scene, "guildpulse_shards").await, expected);
     scene.restart().await;
-    assert_eq!(counts(&scene, "guildpulse_shards").await, are(&[("unknown", 7)]));
+    assert_eq!(counts(&scene, "guildpulse_shards").await, are(&[("unknown", 5)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reshard_leaves_no_shards_that_count_as_offline() {
+    let scene = Scene::start().await;
+    beat_of(&scene, 0..4, 4, "ready").await;
+    beat_of(&scene, 0..6, 6, "starting").await;
+    assert_eq!(counts(&scene, "guildpulse_shards").await, are(&[("online", 4)]), "nobody uses the new ones yet");
+    beat_of(&scene, 0..6, 6, "ready").await;
+    scene.goodbye(json!({"instance": "of 4"})).await;
+    assert_eq!(counts(&scene, "guildpulse_shards").await, are(&[("online", 6)]), "and nobody the old ones any more");
 }
 
 #[tokio::test(flavor = "multi_thread")]
