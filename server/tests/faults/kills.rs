@@ -1,6 +1,7 @@
 //! A hundred `kill -9` at random moments, under more than a thousand transitions per second.
 
 mod bot;
+mod probe;
 mod watcher;
 
 use std::collections::HashSet;
@@ -15,10 +16,11 @@ use tokio::time::sleep;
 use crate::support::database::Database;
 use crate::support::{Place, SOON, now_ms, say};
 use bot::Bot;
+use probe::{Probe, Stalls};
 use watcher::Watcher;
 
 const RUNS: usize = 100;
-/// What a kill may cost.
+/// What a kill may cost, beside what the machine held up everybody.
 const AT_STAKE: Duration = Duration::from_millis(50);
 /// The least load, in transitions per second.
 const LOAD: f64 = 1000.0;
@@ -47,6 +49,7 @@ async fn a_hundred_kills_cost_at_most_50_ms_of_the_log_each_and_nobody_sees_a_fa
         bot.beat(1).await.unwrap();
     }
     let watcher = Arc::new(Watcher::new(place.clone()));
+    let probe = Probe::start(place.folder.path());
     let mut tasks = JoinSet::new();
     for bot in bots.clone() {
         tasks.spawn(async move { bot.run().await });
@@ -83,11 +86,11 @@ async fn a_hundred_kills_cost_at_most_50_ms_of_the_log_each_and_nobody_sees_a_fa
     }
     assert!(place.set_aside().is_empty(), "set aside as corrupt: {}", place.log());
     assert!(place.lines("ERROR").is_empty(), "{}", place.log());
-    judge(&runs, &bots, &watcher, &place.database(), seed);
+    judge(&runs, &bots, &watcher, &place.database(), &probe.stop(), seed);
 }
 
 /// Compares the log with what was answered and seen, and all times with their bounds.
-fn judge(runs: &[Run], bots: &[Bot], watcher: &Watcher, database: &Database, seed: u64) {
+fn judge(runs: &[Run], bots: &[Bot], watcher: &Watcher, database: &Database, stalls: &Stalls, seed: u64) {
     let mut rows = database.connection.prepare("SELECT boot, seq FROM transition").unwrap();
     let logged = rows.query_map((), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     let logged: HashSet<(u64, u64)> = logged.map(Result::unwrap).collect();
@@ -95,11 +98,14 @@ fn judge(runs: &[Run], bots: &[Bot], watcher: &Watcher, database: &Database, see
     let versions = rows.query_map((), |row| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, i64>(1)?))).unwrap();
     let versions: HashSet<(Option<String>, i64)> = versions.map(Result::unwrap).collect();
 
-    // How long before the end of its run something happened, which run that was, and how long after
-    // its start. What arrived when the server was dead already says nothing.
+    // How long before the end of its run something happened, less what the machine held up then,
+    // which run that was, and how long after its start. What arrived when the server was dead
+    // already says nothing.
+    let held_up: Vec<Duration> = runs.iter().map(|run| stalls.before(run.killed)).collect();
     let age = |number: usize, at: Instant| {
         let run = &runs[number];
-        (at <= run.killed).then(|| (run.killed - at, number, at.saturating_duration_since(run.spawned)))
+        let age = || (run.killed - at).saturating_sub(held_up[number]);
+        (at <= run.killed).then(|| (age(), number, at.saturating_duration_since(run.spawned)))
     };
     let answered = bots.iter().flat_map(Bot::answered);
     let unlogged = answered.filter(|(_, _, version, shards)| !versions.contains(&(Some(version.clone()), *shards)));
@@ -125,11 +131,12 @@ fn judge(runs: &[Run], bots: &[Bot], watcher: &Watcher, database: &Database, see
     say(&format!(
         "kills: {transitions} transitions in {running:.1?} of running, {rate:.0} per second; {} statuses seen; \
          not in the log: {} answered beats and {} seen statuses, the oldest {oldest:?} before its kill \
-         (run {number}, {into:?} into it); \
+         (run {number}, {into:?} into it), beside the {:?} that the machine held up a write; \
          {} runs killed while starting; slowest restart {slowest:?}",
         seen.len(),
         beats.len(),
         statuses.len(),
+        held_up[number],
         runs.iter().filter(|run| run.ready.is_none()).count(),
     ));
     assert!(oldest <= AT_STAKE, "{oldest:?} of the log are missing; {SEED}={seed}");
