@@ -8,8 +8,7 @@ export npm_config_update_notifier := false
 
 # A simulated bot and a page that shows it: prints the link to open.
 run:
-	cargo build --release --bin guildpulse
-	@exec target/release/guildpulse serve --demo
+	cargo run --release --bin guildpulse -- serve --demo
 
 # Everything that can be checked without a person.
 test:

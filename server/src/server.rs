@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::{Authenticator, OriginPolicy, SecretsError};
+use crate::auth::{Authenticator, OriginPolicy, SecretsError, SignInCode};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::demo::{Demo, Remote};
@@ -177,8 +177,8 @@ impl Server {
     }
 
     /// Codes that sign browsers in, one after the other; see [`Authenticator::sign_in_codes`].
-    pub fn sign_in_codes(&self) -> Option<watch::Receiver<String>> {
-        self.app.auth.sign_in_codes()
+    pub fn sign_in_codes(&self, lasting: Duration) -> Option<watch::Receiver<Option<SignInCode>>> {
+        self.app.auth.sign_in_codes(lasting)
     }
 
     /// A token that may read everything for a day, unless only others sign tokens.

@@ -58,6 +58,30 @@ test('a deploy shows its version and an outage its reason, from the keyboard alo
   await page.getByText(/ Online again after \d+\.\d\d s\.$/).waitFor({ timeout: 2 * SOON })
 })
 
+test('who deploys twice in haste is told of the version that was asked for, and nothing that is not so', async () => {
+  const server = await Server.start('--demo')
+  const visit = await Visit.begin()
+  const { page } = visit
+  await page.goto(await server.link())
+  await visit.word('Online')
+  const deploy = page.getByRole('button', { name: 'Deploy' })
+  const answers = []
+  for (const wait of [500, 0]) {
+    const answer = page.waitForResponse(/demo/)
+    await deploy.click()
+    answers.push((await (await answer).json()).version)
+    await page.waitForTimeout(wait)
+  }
+  expect(answers[0]).not.toBe(answers[1])
+  await page.getByText(/^Version .* was seen after /).waitFor()
+  expect(await page.locator('#stopwatch').textContent()).toContain(`Version ${answers[1]} was`)
+
+  await page.getByRole('button', { name: 'Crash shard 3' }).click()
+  await visit.word('Offline · stopped responding')
+  await deploy.click()
+  await page.getByText(/^Version .* was seen after \d\.\d\d s\.$/).waitFor()
+})
+
 test('each state has a shape of its own, and the mark pulses only for those who like motion', async () => {
   const server = await Server.start('--demo')
   for (const reducedMotion of ['reduce', 'no-preference'] as const) {

@@ -63,7 +63,7 @@ test('a link that was used says so, and a token signs in all the same', async ()
   await first.word('Online')
   const second = await Visit.begin()
   await second.page.goto(link)
-  await second.page.getByText('This link has been used already.').waitFor()
+  await second.page.getByText('This link has been used, or is too old.').waitFor()
   expect(await second.barriers()).toEqual([])
   const token = (await server.said(/GUILDPULSE_TOKEN=(\S+)/))[1] ?? ''
   await second.page.getByLabel('Or show a token').fill('nonsense')
@@ -84,13 +84,59 @@ test('a viewer sees the server that its token lists, and no other', async () => 
   const visit = await Visit.begin()
   const { page } = visit
   await signIn(visit, server, server.token('--guild', guild))
-  await page.getByText('Your token does not list the server').waitFor()
-  await page.goto(`${server.url}/?guild=${guild}`)
+  await page.getByText('Your token lists certain servers.').waitFor()
+  await page.getByLabel('Server ID').fill(guild)
+  await page.getByRole('button', { name: 'Watch' }).click()
   await visit.word('Online')
   await page.getByText('2 of 16').waitFor()
   await page.waitForFunction(() => document.getElementById('shards')?.hidden)
   await visit.word('Online')
   expect(visit.complaints.splice(0).filter((text) => !/40[13]/.test(text))).toEqual([])
+})
+
+test('who opens the next link where the page is open is signed in again, and stays so with an old link', async () => {
+  const server = await Server.start('--demo')
+  const visit = await Visit.begin()
+  const { page } = visit
+  const first = await server.link()
+  await page.goto(first)
+  await visit.word('Online')
+  await page.context().clearCookies()
+  await page.reload()
+  await page.getByRole('heading', { name: 'Signed out' }).waitFor()
+  // Only the fragment changes, so nothing is loaded.
+  const next = await server.link()
+  expect(next).not.toBe(first)
+  await page.goto(next)
+  await visit.word('Online')
+  await page.goto(first)
+  await page.waitForFunction(() => !location.hash)
+  await visit.word('Online')
+  expectRefusals(visit)
+})
+
+test('a link with a token of somebody else signs nobody in', async () => {
+  const server = await Server.start()
+  const visit = await Visit.begin()
+  const { page } = visit
+  await page.goto(`${server.url}/#code=${server.token('--guild', '1')}`)
+  await page.getByText('This link has been used, or is too old.').waitFor()
+  expect(await page.context().cookies()).toEqual([])
+  expectRefusals(visit)
+})
+
+test('a version as long as it may be does not widen the page, whatever is in it', async () => {
+  const server = await Server.start()
+  const visit = await Visit.begin({ viewport: { width: 400, height: 800 } })
+  const { page } = visit
+  const version = `<img/src=x/onerror=alert(1)>${'v'.repeat(100)}`
+  const token = `${server.folder}/guildpulse-data/bot-token`
+  shell(`${BINARY} beat --url ${server.url} --token-file ${token} --version '${version}'`)
+  await signIn(visit, server, server.token('--operator'))
+  await visit.word('Online')
+  await page.getByText(version).waitFor()
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(400)
+  expectRefusals(visit)
 })
 
 test('a session that is over says so, and whoever signs in once more goes on', async () => {

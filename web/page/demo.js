@@ -6,24 +6,35 @@ import { element } from './elements.js'
 
 /**
  * How a scene is recognised: what is waited for, how it is told, and whether the bot comes back from it.
- * @typedef {{ isSeen: (status: Status, before: Status) => boolean, tell: (status: Status) => string, passes: boolean }} Scene
+ * @typedef {{ isSeen: (status: Status, version: string) => boolean, tell: (status: Status) => string, passes: boolean }} Scene
  */
 
 /** @type {Record<string, Scene>} */
 const SCENES = {
   crash: { isSeen: (status) => status.state === 'offline', tell: () => 'The crash was', passes: true },
   deploy: {
-    isSeen: (status, before) => status.version !== before.version,
+    isSeen: (status, version) => status.version === version,
     tell: (status) => `Version ${status.version} was`,
     passes: false,
   },
   outage: { isSeen: (status) => status.reason === 'discord_outage', tell: () => 'The outage was', passes: true },
 }
 
+/** After how long nothing more is expected: every scene is over by then. */
+const OVER_MS = 30_000
+
 /**
  * What is being measured.
- * @type {{ scene: Scene, begun: number, before: Status, armed: boolean, seen: string, healthy: boolean } | null}
+ * @typedef {object} Run
+ * @property {Scene} scene
+ * @property {number} begun
+ * @property {string} version the version that the server means to run in the end, once it has said so
+ * @property {boolean} armed whether what is waited for is not there already: then it has to go first
+ * @property {boolean} healthy whether the bot has been, all the time
+ * @property {string} seen what was told
  */
+
+/** @type {Run | null} */
 let run = null
 
 /** @param {() => Status | undefined} status what is known of the guild */
@@ -44,15 +55,13 @@ export function begin(status) {
 async function press(name, before, begun) {
   const scene = SCENES[name]
   if (!scene) return
-  // What is there already is not what was asked for: it has to go first.
-  const armed = !scene.isSeen(before, before)
-  const mine = (run = { scene, begun, before, armed, seen: '', healthy: true })
-  tick()
+  /** @type {Run} */
+  const mine = { scene, begun, version: '', armed: !scene.isSeen(before, ''), healthy: before.healthy, seen: '' }
+  run = mine
+  tick(mine)
   const answer = await fetch(`/demo/${name}`, { method: 'POST' }).catch(() => null)
-  if (!answer?.ok && run === mine) {
-    run = null
-    say(`The server did not take it${answer ? ` (${answer.status})` : ''}.`)
-  }
+  if (answer?.ok) mine.version = (await answer.json()).version
+  else giveUp(mine, `The server did not take it${answer ? ` (${answer.status})` : ''}.`)
 }
 
 /**
@@ -61,42 +70,60 @@ async function press(name, before, begun) {
  */
 export function observe(status) {
   if (!run) return
-  const { isSeen, passes, tell } = run.scene
-  run.healthy &&= status.healthy
-  if (!run.seen) {
-    const seen = isSeen(status, run.before)
-    if (seen && run.armed) {
-      run.seen = `${tell(status)} seen after `
-      const mine = run
+  const mine = run
+  const { isSeen, passes, tell } = mine.scene
+  mine.healthy &&= status.healthy
+  if (!mine.seen) {
+    const seen = isSeen(status, mine.version)
+    if (seen && mine.armed) {
+      mine.seen = `${tell(status)} seen after `
       painted((now) => {
         mine.seen += `${seconds(now - mine.begun)}.`
-        if (!passes) mine.seen += mine.healthy ? ' It was never offline here.' : ''
-        say(mine.seen)
-        if (!passes && run === mine) run = null
+        if (!passes && mine.healthy) mine.seen += ' It was never offline here.'
+        if (run === mine) say(mine.seen)
+        if (run === mine && !passes) run = null
       })
     }
-    run.armed ||= !seen
+    mine.armed ||= !seen
   } else if (passes && status.state === 'online') {
-    const mine = run
     run = null
-    painted((now) => say(`${mine.seen} Online again after ${seconds(now - mine.begun)}.`))
+    painted((now) => run === null && say(`${mine.seen} Online again after ${seconds(now - mine.begun)}.`))
   }
 }
 
+/** The connection is gone: what happened meanwhile was not seen here. */
+export function lost() {
+  if (run && !run.seen) giveUp(run, 'The connection was lost meanwhile.')
+}
+
 /**
- * Calls back once the browser has drawn what is on the page now.
+ * @param {Run} mine
+ * @param {string} why
+ */
+function giveUp(mine, why) {
+  if (run !== mine) return
+  run = null
+  say(why)
+}
+
+/**
+ * Calls back once the browser has drawn what is on the page now. Of a page that nobody sees, nothing is drawn.
  * @param {(now: number) => void} then
  */
 function painted(then) {
+  if (document.hidden) return then(performance.now())
   // The first comes before the next frame is drawn, the second after it.
   requestAnimationFrame(() => requestAnimationFrame(() => then(performance.now())))
 }
 
-function tick() {
-  if (!run || run.seen) return
+/** @param {Run} mine */
+function tick(mine) {
+  if (run !== mine || mine.seen) return
+  const passed = performance.now() - mine.begun
+  if (passed > OVER_MS) return giveUp(mine, 'Nothing came of it.')
   element('stopwatch').ariaLive = 'off'
-  element('stopwatch').textContent = `${seconds(performance.now() - run.begun)} …`
-  setTimeout(tick, 50)
+  element('stopwatch').textContent = `${seconds(passed)} …`
+  setTimeout(tick, 50, mine)
 }
 
 /** @param {string} text */

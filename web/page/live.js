@@ -14,6 +14,8 @@
 const SILENT_INTERVALS = 2.5
 /** After how long it is asked again when the browser has given up. */
 const AGAIN_MS = 3000
+/** How long an answer may take. */
+const PATIENCE_MS = 10_000
 
 /**
  * Watches guilds until the returned function is called.
@@ -52,13 +54,16 @@ export function watch(guilds, listener) {
   const explain = async () => {
     source.close()
     const asked = source
-    const answer = await fetch(`/api/v1/statuses?${query}`).catch(() => null)
+    const signal = AbortSignal.timeout(PATIENCE_MS)
+    const answer = await fetch(`/api/v1/statuses?${query}`, { signal }).catch(() => null)
     if (over || asked !== source) return
     if (answer && [400, 401, 403].includes(answer.status)) {
       stop()
       listener.onRefused(answer.status)
     } else {
-      timer = setTimeout(open, AGAIN_MS)
+      // Not all pages at once, and not before the server means to.
+      const wait = Number(answer?.headers.get('Retry-After') ?? 0) * 1000
+      timer = setTimeout(open, Math.max(wait, AGAIN_MS) * (1 + Math.random() / 2))
     }
   }
 

@@ -12,6 +12,10 @@ import { duration, words } from './words.js'
 /** On shard 0 of every bot of up to 16 shards: something to watch while nobody has named a server. */
 const ANY_GUILD = String(720_720n << 22n)
 
+const MOST_GUILD = 2n ** 64n - 1n
+/** After how long the server is asked again when it has not answered. */
+const AGAIN_MS = 3000
+
 /** @type {Status | undefined} */
 let latest
 /** How many shards are laid out. */
@@ -24,50 +28,83 @@ let stop = () => {}
 
 async function begin() {
   const code = new URLSearchParams(location.hash.slice(1)).get('code')
-  // It is of no use to anybody any more, so it need not stand in the address.
+  // It is for nobody else, so it need not stand in the address.
   history.replaceState(null, '', location.pathname + location.search)
-  if (code && !(await signIn(code))) {
-    signedOut('This link has been used already. The server has printed the next one in its terminal.')
-    return
-  }
-  await enter()
+  if (!code) return enter('')
+  const answer = await showCredential('/page/code', code)
+  if (answer === 'lost') return void setTimeout(() => (location.hash = `code=${code}`), AGAIN_MS)
+  // Whoever is signed in already needs no link.
+  return enter(answer === 'good' ? '' : 'This link has been used, or is too old. The server prints a new one when one is used.')
 }
 
-/** Shows what the caller may see. */
-async function enter() {
+/**
+ * Shows what the caller may see.
+ * @param {string} why what to say to somebody who is not signed in
+ * @returns {Promise<void>}
+ */
+async function enter(why) {
   const answer = await fetch('/page/start').catch(() => null)
-  if (answer?.status === 401) return signedOut('')
-  if (!answer || answer.status >= 500) return void setTimeout(enter, 3000)
-  element('signed-out').hidden = true
-  element('choose').hidden = false
+  if (answer?.status === 401) return signedOut(why)
   // A viewer is no operator, but sees what its token lists.
+  if (answer?.status !== 200 && answer?.status !== 403) return void setTimeout(enter, AGAIN_MS, why)
   /** @type {Start | null} */
   const start = answer.ok ? await answer.json() : null
-  element('demo').hidden = !start?.demo
+  only('choose', ...(start?.demo ? ['demo'] : []))
   command = start ? commandOf(start) : ''
   element('command').textContent = command
-  const asked = new URLSearchParams(location.search).get('guild') ?? ''
-  const guild = /^[1-9][0-9]{0,19}$/.test(asked) ? asked : (start?.guildId ?? ANY_GUILD)
+  const asked = new URLSearchParams(location.search).get('guild')
+  const guild = asked ?? start?.guildId ?? ANY_GUILD
   if (guild !== ANY_GUILD) /** @type {HTMLInputElement} */ (element('guild-id')).value = guild
+  if (!isGuild(guild)) return which(`${guild} is not the ID of a server.`)
   laidOut = 0
   follow(guild, [])
 }
 
-/** @param {string} credential a code of a link, or a token */
-async function signIn(credential) {
+/**
+ * Asks the server to sign this browser in.
+ * @param {string} path
+ * @param {string} credential
+ * @returns {Promise<'good' | 'bad' | 'lost'>} `lost` if there was no answer that says
+ */
+async function showCredential(path, credential) {
   const headers = { Authorization: `Bearer ${credential}` }
-  const answer = await fetch('/page/session', { method: 'POST', headers }).catch(() => null)
-  return answer?.ok ?? false
+  const answer = await fetch(path, { method: 'POST', headers }).catch(() => null)
+  if (answer?.ok) return 'good'
+  return answer && answer.status < 500 ? 'bad' : 'lost'
+}
+
+/** @param {string} text */
+function isGuild(text) {
+  return /^[1-9][0-9]{0,19}$/.test(text) && BigInt(text) <= MOST_GUILD
 }
 
 /** @param {string} why */
 function signedOut(why) {
+  only('signed-out')
+  if (why) element('why').textContent = why
+}
+
+/**
+ * Asks which server is meant.
+ * @param {string} why
+ */
+function which(why) {
+  only('which', 'choose')
+  element('which-why').textContent = why
+}
+
+/**
+ * Nothing is watched any more, and of the parts of the page only these are shown.
+ * @param {string[]} shown
+ */
+function only(...shown) {
   stop()
   latest = undefined
-  if (why) element('why').textContent = why
-  for (const id of ['guild', 'demo', 'shards', 'listening', 'choose']) element(id).hidden = true
-  element('signed-out').hidden = false
+  document.body.classList.remove('lost')
   element('connection').textContent = ''
+  for (const id of ['signed-out', 'which', 'guild', 'demo', 'listening', 'shards', 'choose']) {
+    element(id).hidden = !shown.includes(id)
+  }
 }
 
 /**
@@ -93,15 +130,19 @@ function follow(guild, others) {
         follow(guild, tiles.layOut(count, status.shard?.id ?? 0))
       }
     },
-    onLost: () => connected(false),
+    onLost: () => {
+      connected(false)
+      demo.lost()
+    },
     onRefused: (status) => {
       if (status === 403 && others.length) {
         // The token lists some guilds only: the shards are not for its owner.
         laidOut = Infinity
         element('shards').hidden = true
         follow(guild, [])
-      } else if (status === 403) signedOut(`Your token does not list the server ${guild}.`)
-      else signedOut('Your time is over: sign in once more.')
+      } else if (status !== 403) signedOut('Your time is over: sign in once more.')
+      else if (guild === ANY_GUILD) which('Your token lists certain servers. Name one of them:')
+      else which(`Your token does not list the server ${guild}. Name another one:`)
     },
   })
 }
@@ -173,10 +214,14 @@ function quoted(path) {
 element('sign-in').addEventListener('submit', async (event) => {
   event.preventDefault()
   const token = /** @type {HTMLInputElement} */ (element('token'))
-  if (await signIn(token.value.trim())) {
+  const answer = await showCredential('/page/session', token.value.trim())
+  if (answer === 'good') {
     token.value = ''
-    await enter()
-  } else element('why').textContent = 'The server does not take this token.'
+    await enter('')
+  } else {
+    element('why').textContent =
+      answer === 'bad' ? 'The server does not take this token.' : 'The server cannot be reached now. Try again.'
+  }
 })
 
 element('choose').addEventListener('submit', (event) => {
@@ -189,6 +234,9 @@ element('copy').addEventListener('click', async () => {
   if (copied) element('copy').textContent = 'Copied'
   else getSelection()?.selectAllChildren(element('command'))
 })
+
+// A link that is opened where the page is open already changes the fragment, and loads nothing.
+addEventListener('hashchange', () => location.hash && void begin())
 
 // A page that comes back from the browser's cache has lost its stream.
 addEventListener('pageshow', (event) => event.persisted && location.reload())

@@ -54,14 +54,13 @@ function tile(shard, count, isOwn) {
 }
 
 /**
- * Shows a status on its tile; false if it belongs to none.
+ * Shows a status on its tile, if there is one for it.
  * @param {Status} status
  * @param {number} now
  */
 export function show(status, now) {
   const item = tiles.get(status.guildId)
   if (item) draw(item, status.state, words(status, now))
-  return item !== undefined
 }
 
 /**

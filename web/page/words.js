@@ -31,8 +31,9 @@ const REASONS = {
  */
 export function words({ state, reason, expectedBack }, now) {
   if (state === 'maintenance') {
-    const left = expectedBack ? Date.parse(expectedBack) - now : NaN
-    return left > 0 ? `Restarting · back in about ${duration(left)}` : 'Restarting'
+    if (!expectedBack) return 'Restarting'
+    const left = Date.parse(expectedBack) - now
+    return `Restarting · back ${left > 0 ? `in about ${about(left)}` : 'any moment'}`
   }
   if (reason === 'discord_outage') return 'Discord outage'
   if (reason === 'never_seen') return 'Not connected yet'
@@ -44,6 +45,15 @@ export function words({ state, reason, expectedBack }, now) {
 /** @param {string} word */
 function plain(word) {
   return word.replaceAll('_', ' ')
+}
+
+/**
+ * A time that somebody has guessed: nobody means the second.
+ * @param {number} ms
+ */
+function about(ms) {
+  const minutes = Math.floor((Math.floor(ms / 1000) + 30) / 60)
+  return minutes < 90 ? `${Math.max(minutes, 1)} min` : `${Math.floor((minutes + 30) / 60)} h`
 }
 
 /**

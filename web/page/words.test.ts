@@ -3,14 +3,9 @@ import { expect, test } from 'vitest'
 import table from '../../protocol/words.json' with { type: 'json' }
 import { duration, type State, words } from './words.js'
 
-test.each(table)('$state because of $reason is told as: $words', ({ state, reason, words: told }) => {
-  expect(words({ state: state as State, reason }, 0)).toBe(told)
-})
-
-test('a restart says when it should be over', () => {
-  const back = (expectedBack: string) => words({ state: 'maintenance', reason: 'goodbye', expectedBack }, 0)
-  expect(back('1970-01-01T00:02:00.000Z')).toBe('Restarting · back in about 2 min')
-  expect(back('1969-12-31T23:59:59.000Z')).toBe('Restarting')
+test.each(table)('$state because of $reason is told as: $words', ({ state, reason, leftMs, words: told }) => {
+  const expectedBack = leftMs === undefined ? undefined : new Date(leftMs).toISOString()
+  expect(words({ state: state as State, reason, expectedBack }, 0)).toBe(told)
 })
 
 test.each([

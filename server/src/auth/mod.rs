@@ -16,6 +16,7 @@ mod sign_in;
 
 use std::error::Error;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -37,6 +38,7 @@ pub use origin::{OriginPolicy, Source};
 use secrets::Folder;
 pub use secrets::SecretsError;
 use sign_in::SignIn;
+pub use sign_in::SignInCode;
 
 /// How long a browser stays signed in.
 const A_DAY_SECONDS: u64 = 24 * 60 * 60;
@@ -243,15 +245,15 @@ impl Authenticator {
         self.trust().jwt.sign(&Claims { sub: None, exp, guilds: None, role })
     }
 
-    /// The code that signs a browser in, and every one that follows it when it has been used. None
-    /// if no token can be made for it.
-    pub fn sign_in_codes(&self) -> Option<watch::Receiver<String>> {
-        self.mint_operator().map(|_| self.sign_in.codes())
+    /// The code that signs a browser in, good for this long, and every one that follows it when it
+    /// has been used. None if no token can be made for it.
+    pub fn sign_in_codes(&self, lasting: Duration) -> Option<watch::Receiver<Option<SignInCode>>> {
+        self.mint_operator().map(|_| self.sign_in.codes(lasting, clock::wall()))
     }
 
     /// Exchanges the code for an operator's token, once.
     pub fn redeem(&self, code: &str) -> Option<String> {
-        if self.sign_in.redeem(code) { self.mint_operator() } else { None }
+        if self.sign_in.redeem(code, clock::wall()) { self.mint_operator() } else { None }
     }
 
     /// Follows the list of bots until [`stop`](Self::stop). Blocks, and for as long as the disk

@@ -140,6 +140,11 @@ impl Bot {
         letters
     }
 
+    /// The version that its processes run, or will when the deploy is over.
+    pub(super) fn version(&self) -> String {
+        format!("1.4.{}", self.release)
+    }
+
     fn begin(&mut self, scene: Vec<At>, now: Duration) {
         let mut steps: Vec<_> = scene.into_iter().map(|(at, step)| (now + Duration::from_millis(at), step)).collect();
         steps.sort_by_key(|(at, _)| *at);
@@ -178,7 +183,7 @@ impl Bot {
     fn start(&mut self, worker: Worker, now: Duration) {
         self.started += 1;
         let shards = worker.shards().map(|id| (id, GatewayState::Identifying)).collect();
-        let (name, version) = (format!("worker-{}", worker.index), format!("1.4.{}", self.release));
+        let (name, version) = (format!("worker-{}", worker.index), self.version());
         self.processes.push(Process { worker, name, number: self.started, version, shards, seq: 0, due: now });
     }
 

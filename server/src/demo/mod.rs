@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use reqwest::Client;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -42,18 +42,27 @@ pub struct Demo {
     server: SocketAddr,
     token: Secret,
     clock: Clock,
-    presses: mpsc::Receiver<Scene>,
+    presses: mpsc::Receiver<Press>,
 }
 
 /// What makes things happen to it.
 #[derive(Debug, Clone)]
-pub struct Remote(mpsc::Sender<Scene>);
+pub struct Remote(mpsc::Sender<Press>);
+
+#[derive(Debug)]
+struct Press {
+    scene: Scene,
+    /// Is told the version that the bot runs when all is done.
+    version: oneshot::Sender<String>,
+}
 
 impl Remote {
-    /// Lets this happen now. Waits until the bot has taken it, which takes no time; if the bot has
-    /// ended, nothing happens any more.
-    pub async fn press(&self, scene: Scene) {
-        self.0.send(scene).await.ok();
+    /// Lets this happen now; returns the version that the bot runs when all is done. Waits until the
+    /// bot has taken it, which takes no time; if the bot has ended, nothing happens any more.
+    pub async fn press(&self, scene: Scene) -> Option<String> {
+        let (version, told) = oneshot::channel();
+        self.0.send(Press { scene, version }).await.ok()?;
+        told.await.ok()
     }
 }
 
@@ -80,9 +89,12 @@ impl Demo {
             let now = self.clock.now().monotonic.saturating_sub(start);
             let letters = tokio::select! {
                 () = stopping.cancelled() => return,
-                Some(scene) = self.presses.recv() => {
+                Some(Press { scene, version }) = self.presses.recv() => {
                     tracing::info!(?scene, "the demo was asked for a scene");
-                    bot.press(scene, self.clock.now().monotonic.saturating_sub(start))
+                    let letters = bot.press(scene, self.clock.now().monotonic.saturating_sub(start));
+                    // Who has asked may be gone.
+                    version.send(bot.version()).ok();
+                    letters
                 }
                 () = tokio::time::sleep(bot.next().saturating_sub(now)) => {
                     bot.advance(self.clock.now().monotonic.saturating_sub(start))

@@ -31,7 +31,7 @@ impl Scene {
 /// The shard that a person crashes.
 const CRASHED: u32 = 3;
 /// What happens by itself, over and over: in all not quite a minute.
-pub(super) const PROGRAM: [fn() -> Vec<At>; 5] = [resume, crash_of_a_process, deploy, outage, reshard];
+pub(super) const PROGRAM: [fn() -> Vec<At>; 5] = [resume, reshard, crash_of_a_process, deploy, outage];
 
 /// A step and when it comes, in milliseconds from the beginning of its scene.
 pub(super) type At = (u64, Step);

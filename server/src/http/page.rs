@@ -74,6 +74,7 @@ macro_rules! file {
 
 /// What the page loads and asks for. This is between the two of them, and no part of the protocol.
 pub(super) const ROUTES: &[Route] = &[
+    Route { method: "POST", path: "/page/code", handler: || post(session::redeem) },
     Route { method: "POST", path: "/page/session", handler: || post(session::open) },
     Route { method: "GET", path: "/page/start", handler: || get(start) },
     file!("page.css", "text/css; charset=utf-8"),

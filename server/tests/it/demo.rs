@@ -46,7 +46,7 @@ impl Demo {
 
     /// Signs in by the code; the cookie, if it was good.
     async fn sign_in(&self, code: &str) -> Option<String> {
-        let session = client(SOON).post(format!("{}/page/session", self.url)).bearer_auth(code).send().await.unwrap();
+        let session = client(SOON).post(format!("{}/page/code", self.url)).bearer_auth(code).send().await.unwrap();
         let cookie = session.headers().get(SET_COOKIE)?.to_str().unwrap();
         Some(cookie.split(';').next().unwrap().to_owned())
     }

@@ -92,6 +92,9 @@ async fn what_is_no_credential_of_a_viewer_signs_nobody_in() {
         let (answered, cookie, problem) = signed_in(&scene, credential).await;
         assert_eq!((answered.as_u16(), problem["code"].as_str(), cookie), (status, Some(code), None), "{problem}");
     }
+    // A link that somebody has made must not sign others in as whom it likes.
+    let code = scene.http.post(scene.url("/page/code")).bearer_auth(scene.operator());
+    assert_eq!(code.send().await.unwrap().status(), 401, "a token is no code");
     // A cookie is no way to a cookie: a page of another site could send it.
     let with_cookie = scene.http.post(scene.url("/page/session")).header(COOKIE, format!("auth_token={}", scene.operator()));
     let (status, problem) = answer(with_cookie).await;
@@ -105,8 +108,10 @@ async fn somebody_at_a_terminal_gets_a_link_that_signs_in() {
     let shown = terminal.until(|screen| screen.contains("/#code=")).await;
     let (before, after) = shown.split_once("/#code=").unwrap();
     let (url, code) = (before.split_whitespace().last().unwrap(), after.split_whitespace().next().unwrap());
-    let session = client(SOON).post(format!("{url}/page/session")).bearer_auth(code).send().await.unwrap();
-    assert_eq!(session.status(), 204);
+    for (path, status) in [("session", 401), ("code", 204), ("code", 401)] {
+        let session = client(SOON).post(format!("{url}/page/{path}")).bearer_auth(code).send().await.unwrap();
+        assert_eq!(session.status(), status, "{path}");
+    }
     terminal.until(|screen| screen.contains("That link was used. For another browser:")).await;
 }
 

@@ -5,25 +5,33 @@
 use std::convert::Infallible;
 use std::future::pending;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::auth::SignInCode;
 use crate::config::{Origin, program};
 use crate::demo;
 use crate::server::Server;
+
+/// How long a link is good that nobody opens. That of the demo is good as long as the demo runs: its
+/// bot is nobody's.
+const LINK: Duration = Duration::from_secs(15 * 60);
 
 /// Says how to begin, and gives a new link whenever one has been used. Without a terminal only the
 /// demo does: whoever collects the output of a server is not to be able to sign in with it.
 pub(super) fn show(server: &Server, demo: bool, public_url: Option<&Origin>) -> impl Future<Output = Infallible> + use<> {
     let wanted = demo || io::stdout().is_terminal();
-    let codes = wanted.then(|| server.sign_in_codes()).flatten();
+    let lasting = if demo { Duration::MAX } else { LINK };
+    let codes = wanted.then(|| server.sign_in_codes(lasting)).flatten();
     let url = public_url.map_or_else(|| format!("http://{}", server.addr_here()), Origin::to_string);
     if let Some(codes) = &codes {
         let link = link(&url, codes);
         say(&if demo {
             of_the_demo(&url, &link, server.operator_token().as_deref())
         } else {
-            format!("\n  To see it in a browser: {link}\n\n")
+            format!("\n  To see it in a browser, within {} minutes: {link}\n\n", LINK.as_secs() / 60)
         });
     }
     async move {
@@ -38,7 +46,7 @@ pub(super) fn show(server: &Server, demo: bool, public_url: Option<&Origin>) -> 
 fn of_the_demo(url: &str, link: &str, token: Option<&str>) -> String {
     let (guild, program) = (demo::guild(), program());
     let watch = token.map_or_else(String::new, |token| {
-        let program = program.display();
+        let program = quoted(&program);
         format!("\n  In a second terminal:\n\n  GUILDPULSE_TOKEN={token} \\\n    {program} watch {guild} --url {url}\n")
     });
     format!(
@@ -47,8 +55,15 @@ fn of_the_demo(url: &str, link: &str, token: Option<&str>) -> String {
     )
 }
 
-fn link(url: &str, codes: &watch::Receiver<String>) -> String {
-    format!("{url}/#code={}", *codes.borrow())
+fn link(url: &str, codes: &watch::Receiver<Option<SignInCode>>) -> String {
+    codes.borrow().as_ref().map_or_else(|| url.to_owned(), |code| format!("{url}/#code={}", code.text))
+}
+
+/// As a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "_./-".contains(letter);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 fn say(text: &str) {
