@@ -147,6 +147,8 @@ test('a session that is over says so, and whoever signs in once more goes on', a
   await signIn(visit, server, server.token('--operator', '--ttl', '1s'))
   await visit.word('Not connected yet')
   await page.getByText('Your time is over').waitFor({ timeout: 3 * SOON })
+  // Times are told anew every second, but not of what one may not see any more.
+  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 1500)))
   expect(await page.locator('#guild').isVisible()).toBe(false)
   await page.getByLabel('Or show a token').fill(server.token('--operator'))
   await page.getByRole('button', { name: 'Sign in' }).click()
