@@ -1,10 +1,10 @@
 // The page: signing in, one guild large, its bot's shards below.
 
 import * as demo from './demo.js'
-import { element, shape } from './elements.js'
+import { element } from './elements.js'
+import * as guilds from './guild.js'
 import { watch } from './live.js'
 import * as tiles from './tiles.js'
-import { duration, words } from './words.js'
 
 /** @typedef {import('./words.js').Status} Status */
 /** @typedef {{ demo: boolean, guildId: string | null, program: string, tokenFile: string | null }} Start */
@@ -100,6 +100,7 @@ function which(why) {
 function only(...shown) {
   stop()
   latest = undefined
+  document.title = 'guildpulse'
   document.body.classList.remove('lost')
   element('connection').textContent = ''
   for (const id of ['signed-out', 'which', 'guild', 'demo', 'listening', 'shards', 'choose']) {
@@ -121,8 +122,8 @@ function follow(guild, others) {
       tiles.show(status, Date.now() + offset)
       if (status.guildId !== guild) return
       latest = status
-      show(status)
-      beat()
+      tell(status)
+      guilds.pulse()
       demo.observe(status)
       const count = status.shard?.count ?? 0
       if (count && count !== laidOut && laidOut !== Infinity) {
@@ -154,43 +155,8 @@ function connected(isConnected) {
 }
 
 /** @param {Status} status */
-function show(status) {
-  const now = Date.now() + offset
-  const guild = element('guild')
-  guild.hidden = false
-  guild.dataset.state = status.state
-  shape(/** @type {SVGElement} */ (/** @type {unknown} */ (element('mark'))), status.state)
-  const word = words(status, now)
-  // A live region speaks whenever it is written to.
-  if (element('word').textContent !== word) element('word').textContent = word
-  /** @type {[string, string][]} */
-  const facts = [['Server', status.guildId === ANY_GUILD ? 'any of shard 0' : status.guildId]]
-  if (status.shard) facts.push(['Shard', `${status.shard.id} of ${status.shard.count}`])
-  if (status.version) facts.push(['Version', status.version])
-  if (status.shard) facts.push(['For', duration(now - Date.parse(status.since))])
-  if (status.lastHeartbeat) facts.push(['Last beat', `${duration(now - Date.parse(status.lastHeartbeat))} ago`])
-  element('facts').replaceChildren(...facts.map(([name, value]) => fact(name, value)))
-  element('listening').hidden = status.reason !== 'never_seen' || status.shard !== null
-  document.title = `${word} · guildpulse`
-}
-
-/**
- * @param {string} name
- * @param {string} value
- */
-function fact(name, value) {
-  const group = document.createElement('div')
-  const [term, description] = [document.createElement('dt'), document.createElement('dd')]
-  term.textContent = name
-  description.textContent = value
-  group.append(term, description)
-  return group
-}
-
-/** The mark pulses once for each frame that came. */
-function beat() {
-  if (matchMedia('(prefers-reduced-motion: reduce)').matches) return
-  element('mark').animate([{ transform: 'scale(1)' }, { transform: 'scale(1.06)' }, { transform: 'scale(1)' }], 500)
+function tell(status) {
+  guilds.show(status, status.guildId === ANY_GUILD ? 'any of shard 0' : status.guildId, Date.now() + offset)
 }
 
 /**
@@ -242,5 +208,5 @@ addEventListener('hashchange', () => location.hash && void begin())
 addEventListener('pageshow', (event) => event.persisted && location.reload())
 
 demo.begin(() => latest)
-setInterval(() => latest && show(latest), 1000)
+setInterval(() => latest && tell(latest), 1000)
 void begin()

@@ -6,31 +6,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::scenes::{At, PROGRAM, Scene, Step, Which, workers};
+use super::scenes::{At, PROGRAM, Scene, Step, Which};
+use super::worker::{SHARDS, Worker, workers};
 use crate::wire::{DEFAULT_INTERVAL, GatewayState};
 
-/// How many shards it has, and how many processes they are spread over.
-pub(super) const SHARDS: u32 = 16;
-pub(super) const WORKERS: u32 = 4;
 /// How long nothing happens between two scenes.
 const REST: Duration = Duration::from_millis(3000);
 /// The last number of the first version.
 const FIRST_RELEASE: u32 = 2;
-
-/// A part of the bot: one of its processes at a time, two during a deploy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Worker {
-    pub(super) index: u32,
-    /// How many shards the bot has in all.
-    pub(super) count: u32,
-}
-
-impl Worker {
-    fn shards(self) -> impl Iterator<Item = u32> {
-        let each = self.count / WORKERS;
-        self.index * each..(self.index + 1) * each
-    }
-}
 
 /// The bot.
 #[derive(Debug)]

@@ -5,6 +5,7 @@
 
 mod bot;
 mod scenes;
+mod worker;
 
 use std::io;
 use std::net::SocketAddr;

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::bot::{SHARDS, WORKERS, Worker};
+use super::worker::{SHARDS, Worker, workers};
 use crate::wire::GatewayState;
 
 /// What a person can make happen.
@@ -117,9 +117,4 @@ fn replace_all(begin: u64, old: u32, new: u32) -> Vec<At> {
     steps.extend(workers(new).map(|worker| (begin + 1000 + 700 * u64::from(worker.index), ready(worker))));
     steps.extend(workers(old).map(|worker| (begin + 4500 + 300 * u64::from(worker.index), Step::Leave(worker))));
     steps
-}
-
-/// The workers of a bot with this many shards.
-pub(super) fn workers(count: u32) -> impl Iterator<Item = Worker> {
-    (0..WORKERS).map(move |index| Worker { index, count })
 }

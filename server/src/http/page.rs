@@ -82,6 +82,7 @@ pub(super) const ROUTES: &[Route] = &[
     file!("main.js", "text/javascript; charset=utf-8"),
     file!("demo.js", "text/javascript; charset=utf-8"),
     file!("elements.js", "text/javascript; charset=utf-8"),
+    file!("guild.js", "text/javascript; charset=utf-8"),
     file!("live.js", "text/javascript; charset=utf-8"),
     file!("tiles.js", "text/javascript; charset=utf-8"),
     file!("words.js", "text/javascript; charset=utf-8"),
