@@ -12,10 +12,16 @@ use crate::config::{self, LogFormat};
 /// tokens in them.
 const CAP: &str = "hyper=info,hyper_util=info";
 
+/// What the log says without `GUILDPULSE_LOG`.
+const USUAL: &str = "info";
+/// The processes of the demo's bot come and go all the time. Who has just started it is to see the
+/// link, and not that.
+const DEMO: &str = "info,guildpulse::http::beats=warn";
+
 /// Begins the log, on standard error.
-pub(super) fn begin(format: LogFormat) -> Result<(), Failure> {
+pub(super) fn begin(format: LogFormat, demo: bool) -> Result<(), Failure> {
     let wanted = config::log_filter()?;
-    let filter = format!("{},{CAP}", wanted.as_deref().unwrap_or("info"));
+    let filter = format!("{},{CAP}", wanted.as_deref().unwrap_or(if demo { DEMO } else { USUAL }));
     let filter = EnvFilter::try_new(filter).context("GUILDPULSE_LOG").map_err(Failure::usage)?;
     let colour = std::io::stderr().is_terminal();
     // The library would tell standard error that nobody reads standard error, and panic. A terminal

@@ -13,7 +13,7 @@ use crate::server::{Reloaded, Reloader, Server};
 
 pub(super) fn run(flags: Flags) -> Result<ExitCode, Failure> {
     let config = Config::load(flags.clone())?;
-    log::begin(config.log_format)?;
+    log::begin(config.log_format, config.demo)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::running)?;
     let ended = runtime.block_on(async {
         // Listening comes first: from here on, no signal ends the process by itself. Both listen for
