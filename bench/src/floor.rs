@@ -23,7 +23,7 @@ const CONTROL: Token = Token(usize::MAX - 2);
 const COMMANDS: Token = Token(usize::MAX - 3);
 /// The head of the server's answer. That both have the same length is checked in each run.
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache, no-transform\r\n\
-    x-accel-buffering: no\r\nconnection: keep-alive\r\nvary: Origin\r\ntransfer-encoding: chunked\r\n\
+    x-accel-buffering: no\r\nvary: Origin\r\nconnection: keep-alive\r\ntransfer-encoding: chunked\r\n\
     date: Sun, 22 Nov 2026 20:20:01 GMT\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 14\r\n\r\n{\"accepted\":1}";
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Bench, ROUNDS, middle};
+use super::{Bench, ROUNDS, middle, show};
 use crate::load::pump::Pump;
 use crate::process::Kind;
 use crate::table::{Row, Target, Unit};
@@ -28,7 +28,9 @@ pub(super) fn run(bench: &Bench, shards: u32) -> Result<Vec<Row>> {
         let before = measured.cpu()?;
         pump.send(beats)?;
         let cpu = measured.cpu()? - before;
-        rates.push(beats as f64 * f64::from(shards) / cpu.as_secs_f64());
+        let rate = beats as f64 * f64::from(shards) / cpu.as_secs_f64();
+        show(&format!("{rate:.0} /s·core"));
+        rates.push(rate);
     }
     let name = if shards == 1 { "beats, one shard each" } else { "shards, 100 in a beat" };
     Ok(vec![Row::absolute(name, Unit::PerCpuSecond, middle(rates), Target::AtLeast(target))])

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::{Bench, ROUNDS, Shape, middle};
+use super::{Bench, ROUNDS, Shape, middle, show};
 use crate::clock::Bound;
 use crate::process::Kind;
 use crate::scenario::site::Site;
@@ -22,7 +22,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 const TARGET: Target = Target::AtMost(1.10);
 const TIME: Duration = Duration::from_secs(150);
 
-/// What one turn found.
+/// What one turn found, for a delivery.
+#[derive(Debug)]
 struct Cost {
     micros: f64,
     bytes: f64,
@@ -60,5 +61,7 @@ fn turn(bench: &Bench, kind: Kind, shape: Shape, bound: &Bound) -> Result<Cost> 
     let least = u64::from(VIEWERS) * PUBLISHES as u64;
     ensure!(tally.statuses == least, "{} deliveries instead of {least}", tally.statuses);
     let deliveries = tally.statuses as f64;
-    Ok(Cost { micros: cpu.as_secs_f64() * 1e6 / deliveries, bytes: tally.bytes as f64 / deliveries })
+    let cost = Cost { micros: cpu.as_secs_f64() * 1e6 / deliveries, bytes: tally.bytes as f64 / deliveries };
+    show(&format!("{kind:?} {cost:.2?}"));
+    Ok(cost)
 }

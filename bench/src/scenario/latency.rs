@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Bench, ROUNDS, Shape, middle};
+use super::{Bench, ROUNDS, Shape, middle, show};
 use crate::clock::Bound;
 use crate::process::Kind;
 use crate::scenario::site::Site;
@@ -35,5 +35,8 @@ fn turn(bench: &Bench, kind: Kind, bound: &Bound) -> Result<f64> {
     site.publish_often(WARM_UP, PAUSE)?;
     site.load.take_tally()?;
     site.publish_often(PUBLISHES, PAUSE)?;
-    Ok(site.load.take_tally()?.latency.value_at_quantile(0.99) as f64 / 1e6)
+    let latency = site.load.take_tally()?.latency;
+    let [middle, p99, p999] = [0.5, 0.99, 0.999].map(|part| latency.value_at_quantile(part) as f64 / 1e6);
+    show(&format!("{kind:?} p50 {middle:.3} ms, p99 {p99:.3} ms, p99.9 {p999:.3} ms"));
+    Ok(p99)
 }

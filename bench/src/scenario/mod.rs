@@ -10,6 +10,7 @@ mod site;
 mod stalled;
 mod storm;
 
+use std::io::{Write, stderr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -193,6 +194,12 @@ impl Scenario {
             Self::HundredBeats => beats::run(bench, 100),
         }
     }
+}
+
+/// Shows what a turn found, so that the spread behind a line of the table can be seen.
+fn show(turn: &str) {
+    // Where nobody reads standard error, the table has to do.
+    writeln!(stderr(), "  {turn}").ok();
 }
 
 /// The middle one.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
-use super::{AT_ONCE, Bench, ROUNDS, Shape, middle};
+use super::{AT_ONCE, Bench, ROUNDS, Shape, middle, show};
 use crate::clock::Bound;
 use crate::process::Kind;
 use crate::scenario::site::Site;
@@ -21,9 +21,11 @@ const TARGET: Target = Target::AtLeast(0.8);
 const TIME: Duration = Duration::from_secs(90);
 
 /// What one turn found, in opens.
+#[derive(Debug)]
 struct Rate {
     per_second: f64,
     per_cpu_second: f64,
+    bytes: f64,
 }
 
 pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
@@ -32,6 +34,13 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     for _ in 0..ROUNDS {
         floors.push(turn(bench, Kind::Floor, &bound)?);
         servers.push(turn(bench, Kind::Server, &bound)?);
+    }
+    for (floor, server) in floors.iter().zip(&servers) {
+        let (floor, server) = (floor.bytes, server.bytes);
+        ensure!(
+            (floor - server).abs() < f64::EPSILON,
+            "an answer of the floor has {floor} bytes, and one of the server {server}"
+        );
     }
     let figures = |rate: fn(&Rate) -> f64| {
         let ratios = servers.iter().zip(&floors).map(|(server, floor)| rate(server) / rate(floor)).collect();
@@ -51,6 +60,7 @@ fn turn(bench: &Bench, kind: Kind, bound: &Bound) -> Result<Rate> {
     site.open(Shape::OneEach.viewers(0..WARM_UP))?;
     // Tokens are minted before the clock starts.
     let who = site.load.add(Shape::OneEach.viewers(WARM_UP..WARM_UP + VIEWERS))?;
+    site.load.take_tally()?;
     let (mut time, mut cpu) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..BATCHES {
         let before = site.measured.cpu()?;
@@ -60,5 +70,9 @@ fn turn(bench: &Bench, kind: Kind, bound: &Bound) -> Result<Rate> {
         site.load.watch(REST)?;
     }
     let opens = f64::from(VIEWERS * BATCHES);
-    Ok(Rate { per_second: opens / time.as_secs_f64(), per_cpu_second: opens / cpu.as_secs_f64() })
+    let bytes = site.load.take_tally()?.bytes as f64 / opens;
+    let (per_second, per_cpu_second) = (opens / time.as_secs_f64(), opens / cpu.as_secs_f64());
+    let rate = Rate { per_second, per_cpu_second, bytes };
+    show(&format!("{kind:?} {rate:.0?}"));
+    Ok(rate)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{Bench, ROUNDS, Shape, middle};
+use super::{Bench, ROUNDS, Shape, middle, show};
 use crate::clock::Bound;
 use crate::load::{Plan, Reads};
 use crate::process::Kind;
@@ -24,16 +24,18 @@ const SLOWER: Target = Target::Below(10.0);
 const MEMORY: Target = Target::Below(1024.0);
 const TIME: Duration = Duration::from_secs(150);
 
-/// What one turn found.
+/// What one turn found: the p99 of the others in milliseconds, and memory in KiB.
+#[derive(Debug)]
 struct Change {
-    percent: f64,
+    alone: f64,
+    beside: f64,
     memory: f64,
 }
 
 pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let bound = bench.bound(TIME);
     let turns: Vec<_> = (0..ROUNDS).map(|_| turn(bench, &bound)).collect::<Result<_>>()?;
-    let percent = middle(turns.iter().map(|turn| turn.percent).collect());
+    let percent = middle(turns.iter().map(|turn| (turn.beside / turn.alone - 1.0) * 100.0).collect());
     let memory = middle(turns.iter().map(|turn| turn.memory).collect());
     Ok(vec![
         Row::absolute("p99 of others, 200 stalled", Unit::Percent, percent, SLOWER),
@@ -63,13 +65,15 @@ fn turn(bench: &Bench, bound: &Bound) -> Result<Change> {
         held = now;
     }
     let beside = p99(&mut site)?;
-    Ok(Change { percent: (beside / alone - 1.0) * 100.0, memory: site.measured.memory()? - before })
+    let change = Change { alone, beside, memory: site.measured.memory()? - before };
+    show(&format!("{change:.3?}"));
+    Ok(change)
 }
 
 fn p99(site: &mut Site) -> Result<f64> {
     site.load.take_tally()?;
     site.publish_often(PUBLISHES, PAUSE)?;
-    Ok(site.load.take_tally()?.latency.value_at_quantile(0.99) as f64)
+    Ok(site.load.take_tally()?.latency.value_at_quantile(0.99) as f64 / 1e6)
 }
 
 /// How many bytes the kernel holds that were sent from this port and not yet taken.
