@@ -111,7 +111,7 @@ impl Load {
     }
 
     /// Opens viewers that are not open, at most `at_once` at a time, until each has its first
-    /// status, which has to say that the bot is online; returns how long that took.
+    /// status; returns how long that took.
     pub(crate) fn open(&mut self, who: Range<usize>, at_once: usize) -> Result<Duration> {
         let begin = clock::now();
         let mut next = who.start;

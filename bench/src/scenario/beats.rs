@@ -13,7 +13,7 @@ use crate::table::{Row, Target, Unit};
 const CONNECTIONS: u32 = 16;
 /// In a round, with a shard in each and with a hundred: seconds of processor time at the target.
 const SINGLE_BEATS: usize = 100_000;
-const HUNDRED_BEATS: usize = 10_000;
+const HUNDRED_BEATS: usize = 30_000;
 const TIME: Duration = Duration::from_secs(120);
 
 pub(super) fn run(bench: &Bench, shards: u32) -> Result<Vec<Row>> {

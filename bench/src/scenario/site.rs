@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::{AT_ONCE, Bench, Plan};
 use crate::beat::{Beat, Connection};
@@ -46,6 +46,8 @@ impl Site {
     pub(super) fn open(&mut self, plans: impl IntoIterator<Item = Plan>) -> Result<std::ops::Range<usize>> {
         let who = self.load.add(plans)?;
         self.load.open(who.clone(), AT_ONCE)?;
+        let (_, online) = self.load.seen(who.clone());
+        ensure!(online, "a viewer was told that the bot is not online");
         Ok(who)
     }
 
