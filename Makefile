@@ -1,10 +1,10 @@
-# run, test, lint: each does its own set-up, from a fresh clone with cargo and Node 20.
+# run, test, lint, bench: each does its own set-up, from a fresh clone with cargo and Node 20.
 
 # Nothing is kept outside the checkout.
 export npm_config_cache := $(CURDIR)/target/npm
 export npm_config_update_notifier := false
 
-.PHONY: run test web-test lint mutants screenshots clean
+.PHONY: run test web-test lint mutants bench screenshots clean
 
 # A simulated bot and a page that shows it: prints the link to open.
 run:
@@ -24,6 +24,13 @@ web-test: web/node_modules
 # Breaks every rule of liveness on purpose and shows that a test notices.
 mutants:
 	cargo run --quiet --package mutants
+
+# What a viewer, a delivery and a beat cost: all of bench/SCENARIOS.md, or SCENARIO=name. The two are
+# built apart, so that what one needs of a library does not change the other.
+bench:
+	cargo build --release --package guildpulse --bin guildpulse
+	cargo build --release --package bench
+	@target/release/bench run --server target/release/guildpulse $(SCENARIO)
 
 lint: web/node_modules
 	cargo fmt --all --check

@@ -1,0 +1,227 @@
+//! The load: thousands of viewers on one thread.
+
+pub(crate) mod pump;
+mod viewer;
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use hdrhistogram::Histogram;
+use mio::{Events, Poll};
+
+use crate::clock::{self, Bound};
+use crate::parser::{Revision, Status};
+use viewer::Viewer;
+
+/// A guild of shard 0, with as many digits as every later one has.
+pub(crate) const FIRST_GUILD: u64 = 200_000_000_000_000_000 >> 22 << 22;
+/// The distance between guilds of neighbouring shards.
+pub(crate) const NEXT_GUILD: u64 = 1 << 22;
+/// No loop waits longer before it looks whether it should end.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What a viewer that is to be opened looks at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) guild: u64,
+    /// Viewers of one group look at one shard: their revisions have to agree.
+    pub(crate) group: u32,
+    pub(crate) reads: Reads,
+}
+
+/// How a viewer reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// As soon as there is something.
+    AtOnce,
+    /// Its first status, and then nothing, into a buffer as small as the kernel allows.
+    OnlyTheFirst,
+}
+
+/// What arrived.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    /// Whole statuses.
+    pub(crate) statuses: u64,
+    /// Bytes of everything.
+    pub(crate) bytes: u64,
+    /// Nanoseconds from the beat to each status that it caused.
+    pub(crate) latency: Histogram<u64>,
+}
+
+impl Tally {
+    fn new() -> Result<Self> {
+        Ok(Self { statuses: 0, bytes: 0, latency: Histogram::new_with_bounds(1, 120_000_000_000, 3)? })
+    }
+}
+
+/// What everybody waits for.
+#[derive(Debug)]
+struct Wanted {
+    /// The version that it has, as it stands in the JSON.
+    text: Vec<u8>,
+    since: Instant,
+    /// How many viewers have not got it.
+    missing: usize,
+}
+
+/// All viewers of a scenario.
+#[derive(Debug)]
+pub(crate) struct Load {
+    poll: Poll,
+    events: Events,
+    buffer: Vec<u8>,
+    to: SocketAddr,
+    viewers: Vec<Viewer>,
+    /// Counts up, while viewers are opened, to the end of their range.
+    opened: usize,
+    tally: Tally,
+    wanted: Wanted,
+    bound: Bound,
+}
+
+impl Load {
+    /// Nobody yet.
+    pub(crate) fn new(to: SocketAddr, bound: &Bound) -> Result<Self> {
+        let wanted = Wanted { text: Vec::new(), since: clock::now(), missing: 0 };
+        let (poll, events, buffer) = (Poll::new()?, Events::with_capacity(1024), vec![0; 64 * 1024]);
+        Ok(Self {
+            poll,
+            events,
+            buffer,
+            to,
+            viewers: Vec::new(),
+            opened: 0,
+            tally: Tally::new()?,
+            wanted,
+            bound: bound.clone(),
+        })
+    }
+
+    /// Prepares viewers, and returns which they are.
+    pub(crate) fn add(&mut self, plans: impl IntoIterator<Item = Plan>) -> Result<Range<usize>> {
+        let first = self.viewers.len();
+        for plan in plans {
+            self.viewers.push(Viewer::new(self.viewers.len(), plan)?);
+        }
+        Ok(first..self.viewers.len())
+    }
+
+    /// Opens viewers that are not open, at most `at_once` at a time, until each has its first
+    /// status; returns how long that took.
+    pub(crate) fn open(&mut self, who: Range<usize>, at_once: usize) -> Result<Duration> {
+        let begin = clock::now();
+        let mut next = who.start;
+        self.opened = who.start;
+        while self.opened < who.end {
+            while next < who.end && next - self.opened < at_once {
+                self.viewers[next].connect(next, self.to, self.poll.registry())?;
+                next += 1;
+                // Answers are read while requests are still being made, as they would be by many.
+                if next.is_multiple_of(64) {
+                    self.turn(Duration::ZERO)?;
+                }
+            }
+            self.turn(LOOK)?;
+        }
+        Ok(begin.elapsed())
+    }
+
+    /// Cuts viewers off. Their sockets are reset, as those of a machine that vanishes, and so that
+    /// no port waits for a late byte.
+    pub(crate) fn cut(&mut self, who: Range<usize>) {
+        for viewer in &mut self.viewers[who] {
+            viewer.cut();
+        }
+    }
+
+    /// From now on, everybody who is open and reads waits for a status with this version.
+    pub(crate) fn expect(&mut self, version: &str) {
+        let mut missing = 0;
+        for viewer in &mut self.viewers {
+            viewer.is_due = viewer.is_open() && viewer.reads() == Reads::AtOnce;
+            missing += usize::from(viewer.is_due);
+        }
+        self.wanted = Wanted { text: format!("\"version\":\"{version}\"").into_bytes(), since: clock::now(), missing };
+    }
+
+    /// Waits until everybody has what was expected.
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        while self.wanted.missing > 0 {
+            self.turn(LOOK).with_context(|| format!("{} viewers did not get a status", self.wanted.missing))?;
+        }
+        self.check_revisions()
+    }
+
+    /// Reads for so long.
+    pub(crate) fn watch(&mut self, time: Duration) -> Result<()> {
+        let end = clock::now() + time;
+        while let Some(left) = end.checked_duration_since(clock::now()) {
+            self.turn(left.min(LOOK))?;
+        }
+        Ok(())
+    }
+
+    /// Fails unless all viewers of a group that read are at the same revision: who is behind the
+    /// others has lost a status.
+    pub(crate) fn check_revisions(&self) -> Result<()> {
+        let groups = self.viewers.iter().map(Viewer::group).max().map_or(0, |group| group as usize + 1);
+        let mut newest = vec![Revision::default(); groups];
+        let readers = || self.viewers.iter().filter(|viewer| viewer.is_open() && viewer.reads() == Reads::AtOnce);
+        for viewer in readers() {
+            let newest = &mut newest[viewer.group() as usize];
+            *newest = viewer.revision().max(*newest);
+        }
+        let behind = readers().filter(|viewer| viewer.revision() < newest[viewer.group() as usize]).count();
+        ensure!(behind == 0, "{behind} viewers are behind the newest status");
+        Ok(())
+    }
+
+    /// How many transitions these viewers have seen, and whether all of them saw the bot online.
+    pub(crate) fn seen(&self, who: Range<usize>) -> (Vec<u32>, bool) {
+        let viewers = &self.viewers[who];
+        (viewers.iter().map(Viewer::transitions).collect(), viewers.iter().all(Viewer::was_always_online))
+    }
+
+    /// What has arrived since this was last asked.
+    pub(crate) fn take_tally(&mut self) -> Result<Tally> {
+        Ok(std::mem::replace(&mut self.tally, Tally::new()?))
+    }
+
+    /// Waits for events and reads what they announce.
+    fn turn(&mut self, wait: Duration) -> Result<()> {
+        self.bound.check()?;
+        match self.poll.poll(&mut self.events, Some(wait)) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+            polled => polled?,
+        }
+        let Self { events, viewers, opened, buffer, tally, wanted, .. } = self;
+        for event in events.iter() {
+            let viewer = &mut viewers[event.token().0];
+            if event.is_writable() {
+                viewer.ask()?;
+            }
+            if !event.is_readable() {
+                continue;
+            }
+            let was_open = viewer.is_open();
+            viewer.read(buffer, tally, &mut |tally, is_due, status: Status<'_>| {
+                tally.statuses += 1;
+                if *is_due && status.says(&wanted.text) {
+                    *is_due = false;
+                    wanted.missing -= 1;
+                    tally.latency.saturating_record(nanos(wanted.since.elapsed()));
+                }
+            })?;
+            *opened += usize::from(!was_open && viewer.is_open());
+        }
+        Ok(())
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
