@@ -33,7 +33,6 @@ pub(super) struct Bot {
 #[derive(Debug)]
 struct Process {
     worker: Worker,
-    name: String,
     number: u32,
     version: String,
     shards: Vec<(u32, GatewayState)>,
@@ -166,8 +165,8 @@ impl Bot {
     fn start(&mut self, worker: Worker, now: Duration) {
         self.started += 1;
         let shards = worker.shards().map(|id| (id, GatewayState::Identifying)).collect();
-        let (name, version) = (format!("worker-{}", worker.index), self.version());
-        self.processes.push(Process { worker, name, number: self.started, version, shards, seq: 0, due: now });
+        let (number, version) = (self.started, self.version());
+        self.processes.push(Process { worker, number, version, shards, seq: 0, due: now });
     }
 
     fn connect(&mut self, which: Which, state: GatewayState, now: Duration) {
@@ -218,7 +217,7 @@ impl Process {
 
     /// Like the name of a container: that of its worker, and which one it is.
     fn instance(&self) -> String {
-        format!("{}-{}", self.name, self.number)
+        format!("worker-{}-{}", self.worker.index, self.number)
     }
 
     fn session(&self) -> String {

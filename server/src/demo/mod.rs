@@ -84,21 +84,21 @@ impl Demo {
 
     /// Beats until the server is stopping.
     pub async fn run(mut self, stopping: CancellationToken) {
-        let start = self.clock.now().monotonic;
+        let start = self.clock.monotonic();
         let mut bot = Bot::new(Duration::ZERO);
         loop {
-            let now = self.clock.now().monotonic.saturating_sub(start);
+            let now = self.clock.monotonic().saturating_sub(start);
             let letters = tokio::select! {
                 () = stopping.cancelled() => return,
                 Some(Press { scene, version }) = self.presses.recv() => {
                     tracing::info!(?scene, "the demo was asked for a scene");
-                    let letters = bot.press(scene, self.clock.now().monotonic.saturating_sub(start));
+                    let letters = bot.press(scene, self.clock.monotonic().saturating_sub(start));
                     // Who has asked may be gone.
                     version.send(bot.version()).ok();
                     letters
                 }
                 () = tokio::time::sleep(bot.next().saturating_sub(now)) => {
-                    bot.advance(self.clock.now().monotonic.saturating_sub(start))
+                    bot.advance(self.clock.monotonic().saturating_sub(start))
                 }
             };
             for letter in &letters {
