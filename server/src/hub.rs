@@ -1,108 +1,23 @@
-//! Who watches which guild, and what each viewer has yet to be sent.
+//! What the reactors have yet to look at.
 //!
-//! It owns the index shard → guilds → viewers and knows neither HTTP nor liveness: it is told
-//! what changed and where guilds are to be found. Nothing is kept per watched guild but its place
-//! in the index, and nothing per viewer but the newest frame of each of its guilds: a viewer
-//! that does not read costs the others nothing.
+//! The monitor says here which shards and guilds have changed, and the reactors come to see how.
+//! What they are told is only that there is something to see: state is read when it is sent, so of
+//! several changes that a reactor could not keep up with, the newest counts. So nothing waits here
+//! but names, each once: at most as many as there can be shards and exceptions.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
+use mio::{Poll, Token, Waker};
 
+use crate::liveness::Transition;
 use crate::wire::{GuildId, ShardKey};
 
-/// One viewer among all.
-pub type ViewerId = u64;
-
-/// The index of all viewers.
-#[derive(Debug, Default)]
-pub struct Hub {
-    guilds: HashMap<GuildId, Watched>,
-    places: HashMap<Option<ShardKey>, HashSet<GuildId>>,
-    viewers: u64,
-}
-
-#[derive(Debug)]
-struct Watched {
-    place: Option<ShardKey>,
-    viewers: HashMap<ViewerId, (Arc<Mailbox>, usize)>,
-}
-
-impl Hub {
-    /// Registers a viewer of these guilds, each given with the shard it uses.
-    pub fn join(&mut self, guilds: &[(GuildId, Option<ShardKey>)]) -> (ViewerId, Arc<Mailbox>) {
-        self.viewers += 1;
-        let (viewer, mailbox) = (self.viewers, Arc::new(Mailbox::new(guilds.len())));
-        for (slot, &(guild, place)) in guilds.iter().enumerate() {
-            let watched = self.guilds.entry(guild).or_insert_with(|| {
-                self.places.entry(place).or_default().insert(guild);
-                Watched { place, viewers: HashMap::new() }
-            });
-            watched.viewers.insert(viewer, (mailbox.clone(), slot));
-        }
-        (viewer, mailbox)
-    }
-
-    /// Forgets a viewer, and its guilds with their last viewer.
-    pub fn leave(&mut self, viewer: ViewerId, guilds: &[GuildId]) {
-        for guild in guilds {
-            let Some(watched) = self.guilds.get_mut(guild) else { continue };
-            watched.viewers.remove(&viewer);
-            if watched.viewers.is_empty() {
-                let place = watched.place;
-                self.guilds.remove(guild);
-                self.leave_place(*guild, place);
-            }
-        }
-    }
-
-    /// The watched guilds that use the shard.
-    pub fn guilds_of(&self, shard: ShardKey) -> impl Iterator<Item = GuildId> {
-        self.places.get(&Some(shard)).into_iter().flatten().copied()
-    }
-
-    /// Whether anybody watches the guild.
-    pub fn watches(&self, guild: GuildId) -> bool {
-        self.guilds.contains_key(&guild)
-    }
-
-    /// Finds every guild its place anew; returns those that have moved.
-    pub fn reroute(&mut self, route: impl Fn(GuildId) -> Option<ShardKey>) -> Vec<GuildId> {
-        let mut moved = Vec::new();
-        for (guild, watched) in &mut self.guilds {
-            let place = route(*guild);
-            if place != watched.place {
-                moved.push((*guild, std::mem::replace(&mut watched.place, place)));
-                self.places.entry(place).or_default().insert(*guild);
-            }
-        }
-        for (guild, left) in &moved {
-            self.leave_place(*guild, *left);
-        }
-        moved.into_iter().map(|(guild, _)| guild).collect()
-    }
-
-    /// Hands a letter to every viewer of the guild; returns how many there are.
-    pub fn publish(&self, guild: GuildId, letter: &Letter) -> usize {
-        let Some(watched) = self.guilds.get(&guild) else { return 0 };
-        for (mailbox, slot) in watched.viewers.values() {
-            mailbox.put(*slot, letter.clone());
-        }
-        watched.viewers.len()
-    }
-
-    fn leave_place(&mut self, guild: GuildId, place: Option<ShardKey>) {
-        if let Some(guilds) = self.places.get_mut(&place) {
-            guilds.remove(&guild);
-            if guilds.is_empty() {
-                self.places.remove(&place);
-            }
-        }
-    }
-}
+/// What a [`Poll`] says when there is something new in its inbox.
+pub const NEWS: Token = Token(usize::MAX);
 
 /// Why a status is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +33,8 @@ impl Cause {
     ///
     /// A viewer has waited since the first change that it was not told of. If the newest counted, a
     /// server would look the quicker the more it has to merge.
-    fn and(self, newer: Self) -> Self {
+    #[must_use]
+    pub fn and(self, newer: Self) -> Self {
         match (self, newer) {
             (Self::Received(first), Self::Received(_) | Self::Time) => Self::Received(first),
             (Self::Time, newer) => newer,
@@ -126,69 +42,103 @@ impl Cause {
     }
 }
 
-/// A frame on its way to a viewer, and why it is sent.
-#[derive(Debug, Clone)]
-pub struct Letter {
-    /// The bytes, which all viewers of a guild share.
-    pub frame: Bytes,
-    /// Why.
-    pub cause: Cause,
+/// What has changed, and why, since a reactor looked last.
+#[derive(Debug, Default)]
+pub struct News {
+    /// The shards whose status changed.
+    pub shards: HashMap<ShardKey, Cause>,
+    /// The guilds whose own exception began or ended.
+    pub guilds: HashMap<GuildId, Cause>,
+    /// Guilds may use other shards than before.
+    pub routing: Option<Cause>,
 }
 
-/// What a viewer has yet to be sent: at most one frame per guild, the newest.
-#[derive(Debug)]
-pub struct Mailbox(Mutex<Letters>);
-
-#[derive(Debug)]
-struct Letters {
-    slots: Vec<Option<Letter>>,
-    /// The slots that hold a letter, in the order in which they were filled.
-    waiting: VecDeque<usize>,
-    waker: Option<Waker>,
+impl News {
+    fn note(&mut self, transition: &Transition, cause: Cause) {
+        let merge = |known: &mut Cause| *known = known.and(cause);
+        match transition {
+            Transition::Shard(key) => drop(self.shards.entry(*key).and_modify(merge).or_insert(cause)),
+            Transition::Guild(guild) => drop(self.guilds.entry(*guild).and_modify(merge).or_insert(cause)),
+            Transition::Routing => self.routing = Some(self.routing.map_or(cause, |known| known.and(cause))),
+        }
+    }
 }
 
-impl Mailbox {
-    fn new(slots: usize) -> Self {
-        Self(Mutex::new(Letters { slots: vec![None; slots], waiting: VecDeque::new(), waker: None }))
+/// Where one reactor finds what is new.
+#[derive(Debug)]
+pub struct Inbox {
+    news: Mutex<News>,
+    waker: Waker,
+    /// Whether the reactor was woken and has not looked since; one wake is enough for all.
+    woken: AtomicBool,
+}
+
+impl Inbox {
+    /// The inbox of the reactor that waits on this poll.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel has no descriptor for it.
+    pub fn new(poll: &Poll) -> io::Result<Self> {
+        let waker = Waker::new(poll.registry(), NEWS)?;
+        Ok(Self { news: Mutex::default(), waker, woken: AtomicBool::new(false) })
     }
 
-    fn put(&self, slot: usize, mut letter: Letter) {
-        let waker = {
-            let mut letters = self.lock();
-            match letters.slots[slot].take() {
-                Some(older) => letter.cause = older.cause.and(letter.cause),
-                None => letters.waiting.push_back(slot),
-            }
-            letters.slots[slot] = Some(letter);
-            letters.waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
+    /// Wakes the reactor, unless somebody has and it did not look yet.
+    pub fn wake(&self) {
+        if !self.woken.swap(true, Ordering::SeqCst)
+            && let Err(error) = self.waker.wake()
+        {
+            // It looks at the latest when the next status is due.
+            tracing::warn!(%error, "cannot wake a reactor");
         }
     }
 
-    /// Throws away what waits in the slot, because something newer is about to be sent; returns why
-    /// that is sent.
-    pub fn discard(&self, slot: usize) -> Cause {
-        let mut letters = self.lock();
-        let Some(letter) = letters.slots[slot].take() else { return Cause::Time };
-        letters.waiting.retain(|waiting| *waiting != slot);
-        letter.cause
+    /// The reactor is about to look: whoever puts something here from now on has to wake it again.
+    pub fn looking(&self) {
+        self.woken.store(false, Ordering::SeqCst);
     }
 
-    /// The next letter and its slot, or a promise to wake the task when there is one.
-    pub fn poll_take(&self, context: &Context<'_>) -> Poll<(usize, Letter)> {
-        let mut letters = self.lock();
-        let Some(slot) = letters.waiting.pop_front() else {
-            letters.waker = Some(context.waker().clone());
-            return Poll::Pending;
-        };
-        let letter = letters.slots[slot].take().expect("a waiting slot holds a letter");
-        Poll::Ready((slot, letter))
+    /// What has changed. Must be called under the lock of the monitor, so that it is of the same
+    /// moment as what the monitor says of it.
+    pub fn take(&self) -> News {
+        std::mem::take(&mut *self.lock())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Letters> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, News> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The inboxes of all reactors.
+#[derive(Debug)]
+pub struct Hub {
+    inboxes: Vec<Arc<Inbox>>,
+    /// Whether something was noted of which the reactors were not told.
+    noted: AtomicBool,
+}
+
+impl Hub {
+    /// Tells these reactors.
+    pub fn new(inboxes: Vec<Arc<Inbox>>) -> Self {
+        Self { inboxes, noted: AtomicBool::new(false) }
+    }
+
+    /// Notes changes for every reactor. Must be called under the lock of the monitor.
+    pub fn note(&self, transitions: &[Transition], cause: Cause) {
+        for inbox in &self.inboxes {
+            let mut news = inbox.lock();
+            transitions.iter().for_each(|transition| news.note(transition, cause));
+        }
+        self.noted.fetch_or(!transitions.is_empty(), Ordering::SeqCst);
+    }
+
+    /// Wakes the reactors to look at what was noted, if anything was. Whoever notes has to do this
+    /// afterwards; without the lock of the monitor, they need not wait for it.
+    pub fn wake(&self) {
+        if self.noted.swap(false, Ordering::SeqCst) {
+            self.inboxes.iter().for_each(|inbox| inbox.wake());
+        }
     }
 }
 
@@ -196,35 +146,56 @@ impl Mailbox {
 mod tests {
     use super::*;
 
-    fn letter(frame: &'static str, cause: Cause) -> Letter {
-        Letter { frame: frame.into(), cause }
-    }
-
     fn received(at: u64) -> Cause {
         Cause::Received(Duration::from_millis(at))
     }
 
+    fn shard(id: u32) -> Transition {
+        Transition::Shard(ShardKey { id, count: 4 })
+    }
+
     #[test]
-    fn the_newest_frame_is_sent_and_the_first_receipt_that_it_stands_for_counts() {
+    fn however_often_something_changes_it_waits_once_with_its_first_cause() {
+        let poll = Poll::new().unwrap();
+        let inbox = Arc::new(Inbox::new(&poll).unwrap());
+        let hub = Hub::new(vec![inbox.clone()]);
+        let guild = Transition::Guild(GuildId::new(7).unwrap());
+        hub.note(&[shard(1)], Cause::Time);
+        for round in 1..10_000 {
+            hub.note(&[shard(1), guild.clone(), Transition::Routing, shard(2)], received(round));
+        }
+        let News { shards, guilds, routing } = inbox.take();
+        let key = |id| ShardKey { id, count: 4 };
+        assert_eq!(shards, HashMap::from([(key(1), received(1)), (key(2), received(1))]));
+        assert_eq!((guilds.len(), guilds[&GuildId::new(7).unwrap()], routing), (1, received(1), Some(received(1))));
+        let nothing = inbox.take();
+        assert!(nothing.shards.is_empty() && nothing.guilds.is_empty() && nothing.routing.is_none());
+    }
+
+    #[test]
+    fn the_first_receipt_that_a_status_stands_for_counts() {
         for (causes, expected) in [
             (&[received(1), received(2), received(3)][..], received(1)),
             (&[received(1), Cause::Time], received(1)),
             (&[Cause::Time, received(2), received(3)], received(2)),
             (&[Cause::Time, Cause::Time], Cause::Time),
         ] {
-            let (mailbox, context) = (Mailbox::new(2), Context::from_waker(Waker::noop()));
-            mailbox.put(1, letter("another guild", received(0)));
-            for cause in causes {
-                mailbox.put(0, letter("older", *cause));
-            }
-            mailbox.put(0, letter("newest", Cause::Time));
-            let take = || mailbox.poll_take(&context);
-            assert!(matches!(take(), Poll::Ready((1, _))));
-            let Poll::Ready((0, taken)) = take() else { panic!("one waits") };
-            assert_eq!((&taken.frame[..], taken.cause), (&b"newest"[..], expected));
-            assert!(take().is_pending(), "each is taken once");
-            mailbox.put(0, letter("thrown away", expected));
-            assert_eq!((mailbox.discard(0), mailbox.discard(0)), (expected, Cause::Time));
+            assert_eq!(causes.iter().copied().reduce(Cause::and), Some(expected));
         }
+    }
+
+    #[test]
+    fn a_reactor_is_woken_once_until_it_looks() {
+        let mut poll = Poll::new().unwrap();
+        let inbox = Inbox::new(&poll).unwrap();
+        let mut events = mio::Events::with_capacity(8);
+        let mut wakes = |inbox: &Inbox| {
+            (0..3).for_each(|_| inbox.wake());
+            poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            events.iter().filter(|event| event.token() == NEWS).count()
+        };
+        assert_eq!([wakes(&inbox), wakes(&inbox)], [1, 0]);
+        inbox.looking();
+        assert_eq!(wakes(&inbox), 1);
     }
 }

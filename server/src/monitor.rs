@@ -1,21 +1,19 @@
 //! The one place that joins liveness, clock and viewers.
 //!
-//! One short lock holds the state machine and the index of viewers together. So the receipt of a
-//! beat, what follows from it and who is told are one step; and a viewer that joins reads its
-//! snapshot and is registered in one step, with no gap between the two.
+//! One short lock holds the state machine. The receipt of a beat, what follows from it and the note
+//! to the reactors are one step under it; and a reactor that takes its notes and looks at what they
+//! are about does both in one step, too. So nothing can fall between the two.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use crate::clock::Clock;
-use crate::hub::{Cause, Hub, Letter, Mailbox, ViewerId};
+use crate::hub::{Cause, Hub};
 use crate::liveness::{Applied, Input, Liveness, Monotonic, Now, Stored, TooManyShards, Transition};
 use crate::metrics::Metrics;
 use crate::store::{Changes, Record, Store};
-use crate::wire::{Beat, Facts, Goodbye, GuildId, ShardDetail, ShardKey, State, Template, sse};
+use crate::wire::{Beat, Facts, Goodbye, GuildId, ShardDetail, State};
 
 /// Beats that reached the machine before their deadline are read from their sockets before the
 /// deadline is acted on (rule 2). "Announced within 50 ms" leaves room for it.
@@ -29,7 +27,7 @@ const SEEN: Duration = Duration::from_secs(10);
 /// The clocks drift apart by less than this without sleep.
 const SLEPT: Duration = Duration::from_millis(500);
 
-/// Liveness, its timers and its viewers.
+/// Liveness, its timers, and who has to be told.
 #[derive(Debug)]
 pub struct Monitor {
     clock: Clock,
@@ -37,6 +35,7 @@ pub struct Monitor {
     metrics: Metrics,
     /// None if nothing is to outlive the process.
     store: Option<Arc<Store>>,
+    hub: Hub,
     core: Mutex<Core>,
     wake: Condvar,
 }
@@ -44,7 +43,6 @@ pub struct Monitor {
 #[derive(Debug)]
 struct Core {
     liveness: Liveness,
-    hub: Hub,
     /// When the loop means to wake, while it waits for something to be due.
     armed: Option<Monotonic>,
     stopped: bool,
@@ -53,10 +51,10 @@ struct Core {
 impl Monitor {
     /// A monitor that goes on from what an earlier run stored. `boot` is the first half of its
     /// revisions.
-    pub fn new(clock: Clock, boot: u64, stored: Stored, store: Option<Arc<Store>>, metrics: Metrics) -> Self {
+    pub fn new(clock: Clock, (boot, stored): (u64, Stored), store: Option<Arc<Store>>, hub: Hub, metrics: Metrics) -> Self {
         let liveness = Liveness::new(boot, stored, clock.now());
-        let core = Core { liveness, hub: Hub::default(), armed: None, stopped: false };
-        Self { clock, boot, metrics, store, core: Mutex::new(core), wake: Condvar::new() }
+        let core = Core { liveness, armed: None, stopped: false };
+        Self { clock, boot, metrics, store, hub, core: Mutex::new(core), wake: Condvar::new() }
     }
 
     /// The first half of all revisions.
@@ -93,12 +91,6 @@ impl Monitor {
         self.lock().liveness.facts(guild)
     }
 
-    /// What is said of each of these guilds at one moment.
-    pub fn all_facts(&self, guilds: &[GuildId]) -> Vec<Facts> {
-        let core = self.lock();
-        guilds.iter().map(|guild| core.liveness.facts(*guild)).collect()
-    }
-
     /// All shards of all generations.
     pub fn shards(&self) -> Vec<ShardDetail> {
         self.lock().liveness.shards()
@@ -111,16 +103,15 @@ impl Monitor {
         counts
     }
 
-    /// Begins to watch the guilds. The subscription holds a snapshot of each and gets everything
-    /// that comes after it.
-    pub fn subscribe(self: &Arc<Self>, guilds: Vec<GuildId>) -> Subscription {
-        let mut core = self.lock();
-        let now = self.clock.now();
-        let places: Vec<_> = guilds.iter().map(|guild| (*guild, core.liveness.route(*guild))).collect();
-        let snapshot = guilds.iter().map(|guild| core.liveness.facts(*guild)).collect();
-        let (viewer, mailbox) = core.hub.join(&places);
-        drop(core);
-        Subscription { monitor: self.clone(), viewer, guilds, mailbox, joined: now, snapshot }
+    /// What is said of each of these guilds at one moment, and when that was.
+    pub fn snapshot(&self, guilds: &[GuildId]) -> (Now, Vec<Facts>) {
+        let core = self.lock();
+        (self.clock.now(), guilds.iter().map(|guild| core.liveness.facts(*guild)).collect())
+    }
+
+    /// Looks at all that is known at one moment. Beats wait meanwhile, so it has to be short.
+    pub fn look<T>(&self, at: impl FnOnce(&Liveness) -> T) -> T {
+        at(&self.lock().liveness)
     }
 
     /// Announces deadlines until [`stop`](Self::stop) is called. Blocks; runs on a thread of its
@@ -133,6 +124,7 @@ impl Monitor {
             if let Some(trouble) = self.look_at_clocks(&mut core, &mut watch) {
                 // A log that nobody reads can block; beats must not wait for it.
                 drop(core);
+                self.hub.wake();
                 tracing::warn!("{trouble}");
                 core = self.lock();
                 watch.expected = self.clock.now().monotonic;
@@ -144,6 +136,7 @@ impl Monitor {
             if due.is_some_and(|due| due <= settled) {
                 let applied = core.liveness.apply(Input::Tick, Now { monotonic: settled, ..now });
                 self.settle(&mut core, &applied, now, Cause::Time);
+                self.hub.wake();
                 continue;
             }
             if watch.seen <= now.monotonic {
@@ -206,14 +199,15 @@ impl Monitor {
         if core.armed.is_some_and(|armed| next.is_some_and(|next| next < armed)) {
             self.wake.notify_all();
         }
+        drop(core);
+        self.hub.wake();
         accepted
     }
 
-    /// Tells viewers first, then the store.
+    /// Tells viewers first, then the store. Whoever calls this has to wake the hub.
     fn settle(&self, core: &mut Core, applied: &Applied, now: Now, cause: Cause) {
         if !applied.transitions.is_empty() {
-            let deliveries = core.publish(&applied.transitions, cause);
-            self.metrics.deliveries.inc_by(deliveries);
+            self.hub.note(&applied.transitions, cause);
         }
         if applied.generations || !applied.shards.is_empty() || !applied.transitions.is_empty() {
             let changes = core.changes(applied, now);
@@ -246,57 +240,7 @@ fn give_up<T>() -> T {
     std::process::abort()
 }
 
-/// The frame of a guild's status.
-fn frame(facts: &Facts, guild: GuildId) -> Bytes {
-    sse::status_frame(&Template::new(facts), guild)
-}
-
 impl Core {
-    /// The frame of the guild's status now.
-    fn frame(&self, guild: GuildId) -> Bytes {
-        frame(&self.liveness.facts(guild), guild)
-    }
-
-    fn letter(&self, guild: GuildId, cause: Cause) -> Letter {
-        Letter { frame: self.frame(guild), cause }
-    }
-
-    /// Hands the changes to everybody who watches; returns to how many.
-    fn publish(&mut self, transitions: &[Transition], cause: Cause) -> u64 {
-        let mut deliveries = 0;
-        let mut told = HashSet::new();
-        if transitions.contains(&Transition::Routing) {
-            for guild in self.hub.reroute(|guild| self.liveness.route(guild)) {
-                told.insert(guild);
-                deliveries += self.hub.publish(guild, &self.letter(guild, cause));
-            }
-        }
-        for transition in transitions {
-            match transition {
-                Transition::Shard(key) => deliveries += self.publish_shard(*key, cause, &mut told),
-                Transition::Guild(guild) => {
-                    if self.hub.watches(*guild) && told.insert(*guild) {
-                        deliveries += self.hub.publish(*guild, &self.letter(*guild, cause));
-                    }
-                }
-                Transition::Routing => {}
-            }
-        }
-        u64::try_from(deliveries).unwrap_or(u64::MAX)
-    }
-
-    /// Encodes the shard once and patches in the id of each of its guilds.
-    fn publish_shard(&self, key: ShardKey, cause: Cause, told: &mut HashSet<GuildId>) -> usize {
-        let template = Template::new(&self.liveness.shard_facts(key));
-        let mut deliveries = 0;
-        for guild in self.hub.guilds_of(key).filter(|guild| told.insert(*guild)) {
-            let shared = self.liveness.shares(guild);
-            let frame = if shared { sse::status_frame(&template, guild) } else { self.frame(guild) };
-            deliveries += self.hub.publish(guild, &Letter { frame, cause });
-        }
-        deliveries
-    }
-
     /// What the store is to know of an input: of each shard and guild the newest.
     fn changes(&self, applied: &Applied, now: Now) -> Changes {
         let liveness = &self.liveness;
@@ -315,56 +259,5 @@ impl Core {
             generations: applied.generations.then(|| liveness.stored_generations()),
             ..Changes::default()
         }
-    }
-}
-
-/// One viewer's place among all. Leaves when it is dropped.
-#[derive(Debug)]
-pub struct Subscription {
-    monitor: Arc<Monitor>,
-    viewer: ViewerId,
-    guilds: Vec<GuildId>,
-    mailbox: Arc<Mailbox>,
-    /// When it was registered.
-    pub joined: Now,
-    /// What was said of each guild at that time.
-    snapshot: Vec<Facts>,
-}
-
-impl Subscription {
-    /// What has changed since the snapshot.
-    pub fn mailbox(&self) -> &Mailbox {
-        &self.mailbox
-    }
-
-    /// The monitor.
-    pub fn monitor(&self) -> &Monitor {
-        &self.monitor
-    }
-
-    /// The status of each guild when the viewer was registered, as frames. Encoded out of the
-    /// lock; whatever came after it waits in the mailbox.
-    pub fn take_snapshot(&mut self) -> Vec<Bytes> {
-        let facts = std::mem::take(&mut self.snapshot);
-        facts.iter().zip(&self.guilds).map(|(facts, guild)| frame(facts, *guild)).collect()
-    }
-
-    /// The newest status of the guild in this slot. It stands for everything that waits in the
-    /// slot's mailbox.
-    pub fn refresh(&self, slot: usize) -> Letter {
-        // In this order: what is put there afterwards is newer than the facts.
-        let cause = self.mailbox.discard(slot);
-        Letter { frame: frame(&self.monitor.facts(self.guilds[slot]), self.guilds[slot]), cause }
-    }
-
-    /// How many guilds it watches.
-    pub fn guilds(&self) -> usize {
-        self.guilds.len()
-    }
-}
-
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        self.monitor.lock().hub.leave(self.viewer, &self.guilds);
     }
 }

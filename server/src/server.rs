@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use mio::Poll;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -22,15 +23,17 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::demo::{Demo, Remote};
 use crate::http::{self, App, Start};
+use crate::hub::Hub;
 use crate::limits::{self, Capacity, Descriptors, Viewers};
 use crate::listener::{self, Door};
 use crate::liveness::Stored;
 use crate::metrics::Metrics;
 use crate::monitor::Monitor;
 use crate::store::{Fault, Opened, Settings, Store, Writer};
+use crate::stream::{Desk, Reactor, Reactors};
 
 pub use reload::{Reloaded, Reloader};
-use threads::{run_admin, thread, until};
+use threads::{reactors, run_admin, thread, until};
 
 /// How long a stop waits for the disk, before it goes on to the streams and again at the end.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -60,6 +63,9 @@ pub enum StartError {
     /// The simulated bot cannot be made.
     #[error("cannot simulate a bot")]
     Demo(#[source] io::Error),
+    /// There are no descriptors left for the streams.
+    #[error("cannot wait for streams")]
+    Streams(#[source] io::Error),
 }
 
 /// A server that has its addresses and its secrets, and does not serve yet.
@@ -67,6 +73,7 @@ pub enum StartError {
 pub struct Server {
     app: Arc<App>,
     public: (TcpListener, Door),
+    streams: (Arc<Reactors>, Vec<Reactor>),
     admin: Option<(std::net::TcpListener, Door)>,
     /// None if nothing is to outlive the process.
     writer: Option<Writer>,
@@ -132,9 +139,19 @@ impl Server {
         };
         let (store, writer) = disk.unzip();
         let (demo, remote) = demo.unzip();
-        let monitor = Monitor::new(clock, boot, stored, store.clone(), metrics.clone());
+        let (desks, waits): (Vec<_>, Vec<_>) = (0..reactors())
+            .map(|_| Desk::open())
+            .collect::<io::Result<Vec<_>>>()
+            .map_err(StartError::Streams)?
+            .into_iter()
+            .unzip();
+        let hub = Hub::new(desks.iter().map(Desk::inbox).collect());
+        let monitor = Arc::new(Monitor::new(clock, (boot, stored), store.clone(), hub, metrics.clone()));
+        let reactor = |(wait, desk): (Poll, &Desk)| Reactor::new(wait, desk.clone(), monitor.clone(), metrics.clone());
+        let threads = waits.into_iter().zip(&desks).map(reactor).collect();
+        let streams = Arc::new(Reactors::new(desks));
         let app = Arc::new(App {
-            monitor: Arc::new(monitor),
+            monitor,
             store,
             auth,
             start: Start::of(&config),
@@ -145,12 +162,11 @@ impl Server {
             limits: config.limits.clone(),
             metrics: metrics.clone(),
             shutdown: CancellationToken::new(),
-            drain: Duration::from_secs(u64::from(config.drain_seconds)),
         });
-        let door = |router| Door::admin(router, &config.limits, metrics.clone(), descriptors.clone());
+        let door = |router| Door::admin(router, &config.limits, metrics.clone(), descriptors.clone(), streams.clone());
         let public = (listener, door(http::public(app.clone(), &config)).public(capacity.connections));
         let admin = admin_listener.map(|listener| (listener, door(http::admin(app.clone()))));
-        Ok(Self { app, public, admin, writer, demo, made, config: Arc::new(config) })
+        Ok(Self { app, public, streams: (streams, threads), admin, writer, demo, made, config: Arc::new(config) })
     }
 
     /// The address that it listens on, with the port that it got.
@@ -202,20 +218,22 @@ impl Server {
     ///
     /// When the thread of the monitor cannot be started.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let Self { app, public: (listener, door), admin, writer, demo, config, .. } = self;
+        let Self { app, public: (listener, door), streams: (streams, reactors), admin, writer, demo, config, .. } = self;
         let monitor = app.monitor.clone();
         let monitor = thread("monitor", move || monitor.run());
         let watching = app.clone();
         let mut threads = vec![thread("bots", move || watching.auth.watch())];
+        threads.extend(reactors.into_iter().map(|reactor| thread("streams", move || reactor.run())));
         if let (Some(writer), Some(store)) = (writer, app.store.clone()) {
             threads.push(thread("store", move || writer.run()));
-            threads.push(thread("tend", move || store.tend(&config.data)));
+            let data = config.data.clone();
+            threads.push(thread("tend", move || store.tend(&data)));
         }
         let tasks = TaskTracker::new();
         let ended = CancellationToken::new();
         let admin_ended = ended.clone();
         let admin = admin.map(|(listener, door)| thread("admin", move || run_admin(listener, door, admin_ended)));
-        let _end = End { app: app.clone(), ended: ended.clone() };
+        let _end = End { app: app.clone(), streams: streams.clone(), ended: ended.clone() };
         tasks.spawn(listener::serve(listener, door, app.shutdown.clone(), tasks.clone()));
         if let Some(demo) = demo {
             tasks.spawn(demo.run(app.shutdown.clone()));
@@ -230,16 +248,23 @@ impl Server {
             tokio::task::spawn_blocking(move || store.flush(FLUSH)).await.expect("waiting does not panic");
         }
         app.shutdown.cancel();
+        let drain = Duration::from_secs(u64::from(config.drain_seconds));
+        streams.drain(drain);
         tasks.close();
-        if tokio::time::timeout(app.drain, tasks.wait()).await.is_err() {
-            tracing::warn!(connections = tasks.len(), "some connections did not end in time and are cut");
+        let over = async {
+            tasks.wait().await;
+            until(|| streams.streams() == 0).await;
+        };
+        if tokio::time::timeout(drain, over).await.is_err() {
+            let connections = tasks.len() + streams.streams();
+            tracing::warn!(connections, "some connections did not end in time and are cut");
         }
         // The admin address takes beats and answers `/readyz` until the end.
         ended.cancel();
         if let Some(admin) = &admin {
             until(|| admin.is_finished()).await;
         }
-        end(&app);
+        end(&app, &streams);
         threads.push(monitor);
         threads.extend(admin);
         if tokio::time::timeout(FLUSH, until(|| threads.iter().all(JoinHandle::is_finished))).await.is_err() {
@@ -252,8 +277,9 @@ impl Server {
 }
 
 /// Lets all threads end but that of the admin address.
-fn end(app: &App) {
+fn end(app: &App, streams: &Reactors) {
     app.monitor.stop();
+    streams.close();
     if let Some(store) = &app.store {
         store.stop();
     }
@@ -263,12 +289,13 @@ fn end(app: &App) {
 /// Ends the threads of a server that is dropped before it has come to its end.
 struct End {
     app: Arc<App>,
+    streams: Arc<Reactors>,
     ended: CancellationToken,
 }
 
 impl Drop for End {
     fn drop(&mut self) {
-        end(&self.app);
+        end(&self.app, &self.streams);
         self.ended.cancel();
     }
 }

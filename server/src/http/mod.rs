@@ -12,7 +12,6 @@ mod session;
 mod status;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, Method, header};
@@ -57,8 +56,6 @@ pub struct App {
     pub metrics: Metrics,
     /// Says that the server is stopping.
     pub shutdown: CancellationToken,
-    /// How long the server waits for its streams when it stops.
-    pub drain: Duration,
 }
 
 /// One route as `protocol/openapi.json` names it.

@@ -16,7 +16,8 @@ use super::caller::Caller;
 use super::problem::Refusal;
 use crate::auth::Permitted;
 use crate::limits::Address;
-use crate::stream::{Ends, StatusStream};
+use crate::stream::{Handoff, Opening};
+use crate::wire::sse::Framing;
 use crate::wire::{Code, Facts, GuildId, Problem, Shards, Template};
 
 /// The most guilds that one request may ask for.
@@ -51,7 +52,7 @@ pub(super) async fn many(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     let permitted = caller.may_watch(guilds(query.as_deref())?)?;
-    let all = app.monitor.all_facts(permitted.guilds());
+    let (_, all) = app.monitor.snapshot(permitted.guilds());
     let mut body = BytesMut::from(&b"{\"statuses\":["[..]);
     for (index, (guild, facts)) in permitted.guilds().iter().zip(&all).enumerate() {
         if index > 0 {
@@ -70,10 +71,10 @@ pub(super) async fn stream_one(
     caller: Caller,
     path: GuildPath,
     address: Address,
-    keep_alive: KeepAlive,
+    client: Client,
 ) -> Result<Response, Refusal> {
     let permitted = caller.may_watch(vec![guild(path)?])?;
-    stream(&app, permitted, address, keep_alive)
+    stream(&app, &permitted, address, client)
 }
 
 pub(super) async fn stream_many(
@@ -81,12 +82,12 @@ pub(super) async fn stream_many(
     caller: Caller,
     RawQuery(query): RawQuery,
     address: Address,
-    keep_alive: KeepAlive,
+    client: Client,
 ) -> Result<Response, Refusal> {
     let mut guilds = guilds(query.as_deref())?;
     let mut seen = std::collections::HashSet::new();
     guilds.retain(|guild| seen.insert(*guild));
-    stream(&app, caller.may_watch(guilds)?, address, keep_alive)
+    stream(&app, &caller.may_watch(guilds)?, address, client)
 }
 
 pub(super) async fn shards(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Refusal> {
@@ -97,35 +98,41 @@ pub(super) async fn shards(State(app): State<Arc<App>>, caller: Caller) -> Resul
 }
 
 /// Opens a stream. `Last-Event-ID` needs no answer: a status is state, and the newest is sent.
-fn stream(app: &App, permitted: Permitted, address: Address, KeepAlive(keep_alive): KeepAlive) -> Result<Response, Refusal> {
+fn stream(app: &App, permitted: &Permitted, address: Address, client: Client) -> Result<Response, Refusal> {
     let place = app.viewers.admit(permitted.holder(), address)?;
-    let ends = Ends { token: permitted.until(), shutdown: app.shutdown.clone(), drain: app.drain };
-    let subscription = app.monitor.subscribe(permitted.into_guilds());
-    let body = StatusStream::new(subscription, ends, place, app.metrics.clone());
+    let how = (client.framing, permitted.until());
+    let body = Opening::new(&app.monitor, permitted.guilds(), how, (place, app.metrics.clone()), client.handoff);
     let mut response = Response::new(Body::new(body));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-    if keep_alive {
+    if client.keep_alive {
         headers.insert(header::CONNECTION, HeaderValue::from_static("keep-alive"));
     }
     Ok(response)
 }
 
-/// Whether the connection is to stay open: HTTP/1.1, unless the client asks for the end (RFC 9112,
-/// section 9.3).
-#[derive(Debug, Clone, Copy)]
-pub(super) struct KeepAlive(bool);
+/// What a stream has to know of the connection it is asked for on.
+#[derive(Debug)]
+pub(super) struct Client {
+    framing: Framing,
+    /// Whether the connection is to stay open: HTTP/1.1, unless the client asks for the end (RFC 9112,
+    /// section 9.3).
+    keep_alive: bool,
+    handoff: Handoff,
+}
 
-impl<S: Sync> FromRequestParts<S> for KeepAlive {
+impl<S: Sync> FromRequestParts<S> for Client {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let close = |value: &HeaderValue| value.to_str().is_ok_and(|list| list.to_ascii_lowercase().contains("close"));
         let closes = parts.headers.get_all(header::CONNECTION).iter().any(close);
-        Ok(Self(parts.version == Version::HTTP_11 && !closes))
+        let framing = if parts.version == Version::HTTP_10 { Framing::UntilClose } else { Framing::Chunked };
+        let handoff = parts.extensions.get::<Handoff>().expect("the listener knows the connection").clone();
+        Ok(Self { framing, keep_alive: parts.version == Version::HTTP_11 && !closes, handoff })
     }
 }
 

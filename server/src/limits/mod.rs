@@ -4,12 +4,14 @@
 
 mod address;
 mod capacity;
+mod connections;
 mod descriptors;
 mod usage;
 mod viewers;
 
 pub use address::{Address, client};
 pub use capacity::Capacity;
+pub use connections::{ConnectionPlace, Connections};
 pub use descriptors::{Descriptors, RESERVE};
 pub use usage::{descriptor_limit, open_descriptors};
 pub use viewers::{Place, Viewers};

@@ -1,23 +1,33 @@
 //! One connection's HTTP.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use axum::BoxError;
+use axum::body::Body;
 use axum::extract::ConnectInfo;
 use hyper::Request;
 use hyper::body::Incoming;
+use hyper::rt::{Read, Write};
 use hyper::server::conn::http1::{self, Parts};
-use hyper::service::{Service, service_fn};
+use hyper::service::{HttpService, Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Door, Place, refusal};
+use super::transport::Transport;
+use super::{Door, refusal};
+use crate::limits::ConnectionPlace;
 use crate::metrics::Limit;
+use crate::stream::{Adoption, Handoff, STALL};
 
 /// How long sent bytes may stay unacknowledged, or a reader's window closed, before the peer counts
 /// as gone.
@@ -29,7 +39,7 @@ pub(super) async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
     door: Arc<Door>,
-    _place: Option<Place>,
+    place: Option<ConnectionPlace>,
     stopping: CancellationToken,
 ) {
     if let Err(error) = tune(&stream) {
@@ -37,26 +47,38 @@ pub(super) async fn serve(
         return;
     }
     let router = TowerToHyperService::new(door.router.clone());
+    let handoff = Handoff::default();
+    let offers = handoff.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(offers.clone());
         router.call(request)
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(door.head.time)
         .max_buf_size(door.head.bytes)
-        .serve_connection(TokioIo::new(stream), service);
-    let result = tokio::select! {
-        result = &mut connection => result,
-        () = stopping.cancelled() => {
-            Pin::new(&mut connection).graceful_shutdown();
-            (&mut connection).await
+        .serve_connection(Transport::new(TokioIo::new(stream), handoff.clone()), service);
+    let http = drive(&mut connection, &handoff, &stopping).await;
+    let Parts { io, read_buf, .. } = connection.into_parts();
+    let stream = io.into_inner().into_inner();
+    let result = match http {
+        Http::Left(adoption) => {
+            match stream.into_std() {
+                Ok(socket) => door.reactors.adopt(adoption, socket, place),
+                Err(error) => tracing::warn!(%error, "a stream could not leave HTTP"),
+            }
+            return;
         }
+        Http::Stalled => {
+            tracing::debug!("a viewer did not take its first status");
+            return;
+        }
+        Http::Ended(result) => result,
     };
     if let Err(error) = &result {
         tracing::debug!(%error, "a connection ended early");
     }
-    let Parts { io, read_buf, .. } = connection.into_parts();
     let ending = Ending::of(&result, !read_buf.is_empty());
     drop(read_buf);
     match ending {
@@ -66,8 +88,55 @@ pub(super) async fn serve(
     }
     let unread = matches!(ending, Ending::OverlongHead | Ending::Other);
     if unread && !stopping.is_cancelled() {
-        refusal::linger(io.into_inner()).await;
+        refusal::linger(stream).await;
     }
+}
+
+/// What became of HTTP on a connection.
+#[derive(Debug)]
+enum Http {
+    /// It is over.
+    Ended(hyper::Result<()>),
+    /// A stream was opened, and everything that belongs to HTTP was sent.
+    Left(Adoption),
+    /// A stream was opened, but its first status is not taken.
+    Stalled,
+}
+
+/// Serves requests until there is nothing more to do for HTTP.
+///
+/// An open stream stays an unfinished answer to hyper, which is dropped in the middle of it: its
+/// buffer is empty, and what it may have read of the client means nothing any more.
+async fn drive<T, S>(
+    connection: &mut http1::Connection<Transport<T>, S>,
+    handoff: &Handoff,
+    stopping: &CancellationToken,
+) -> Http
+where
+    T: Read + Write + Unpin,
+    S: HttpService<Incoming, ResBody = Body>,
+    S::Error: Into<BoxError>,
+{
+    let mut stopped = pin!(stopping.cancelled());
+    let mut stopping = false;
+    let mut stall: Option<Pin<Box<Sleep>>> = None;
+    poll_fn(|context| {
+        if !stopping && stopped.as_mut().poll(context).is_ready() {
+            stopping = true;
+            Pin::new(&mut *connection).graceful_shutdown();
+        }
+        if let Poll::Ready(result) = Pin::new(&mut *connection).poll(context) {
+            return Poll::Ready(Http::Ended(result));
+        }
+        if let Some(adoption) = handoff.take() {
+            return Poll::Ready(Http::Left(adoption));
+        }
+        if !handoff.is_offered() {
+            return Poll::Pending;
+        }
+        stall.get_or_insert_with(|| Box::pin(sleep(STALL))).as_mut().poll(context).map(|()| Http::Stalled)
+    })
+    .await
 }
 
 /// How a connection ended.

@@ -2,6 +2,7 @@
 
 mod connection;
 mod refusal;
+mod transport;
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,13 +12,14 @@ use std::time::Duration;
 use axum::Router;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Limits;
-use crate::limits::Descriptors;
+use crate::limits::{Connections, Descriptors};
 use crate::metrics::{Limit, Metrics};
+use crate::stream::Reactors;
 
 /// How many connections may wait to be accepted. The usual 128 drops handshakes when all viewers
 /// come back at once.
@@ -47,6 +49,8 @@ pub(crate) struct Door {
     head: Head,
     metrics: Metrics,
     descriptors: Arc<Descriptors>,
+    /// Where open streams go.
+    reactors: Arc<Reactors>,
     /// The admin address has none: nobody is refused there.
     crowd: Option<Crowd>,
 }
@@ -61,34 +65,27 @@ struct Head {
 /// The public, which comes in any number.
 #[derive(Debug)]
 struct Crowd {
-    places: Arc<Semaphore>,
+    places: Connections,
     refusals: Arc<Semaphore>,
-}
-
-/// The place of one connection of the public. It is given back when this is dropped.
-#[derive(Debug)]
-struct Place {
-    metrics: Metrics,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.metrics.connections.dec();
-    }
 }
 
 impl Door {
     /// The door of the admin address, which goes on when there are no descriptors left.
-    pub(crate) fn admin(router: Router, limits: &Limits, metrics: Metrics, descriptors: Arc<Descriptors>) -> Self {
+    pub(crate) fn admin(
+        router: Router,
+        limits: &Limits,
+        metrics: Metrics,
+        descriptors: Arc<Descriptors>,
+        reactors: Arc<Reactors>,
+    ) -> Self {
         let head = Head { bytes: limits.max_head_bytes, time: Duration::from_millis(limits.head_timeout_ms) };
-        Self { router, head, metrics, descriptors, crowd: None }
+        Self { router, head, metrics, descriptors, reactors, crowd: None }
     }
 
     /// The door of the public address, with a place for this many connections.
     pub(crate) fn public(self, places: usize) -> Self {
-        let semaphore = |places| Arc::new(Semaphore::new(places));
-        Self { crowd: Some(Crowd { places: semaphore(places), refusals: semaphore(refusal::AT_ONCE) }), ..self }
+        let places = Connections::new(places, self.metrics.clone());
+        Self { crowd: Some(Crowd { places, refusals: Arc::new(Semaphore::new(refusal::AT_ONCE)) }), ..self }
     }
 
     /// Whether somebody has to wait because the descriptors are not for them.
@@ -118,12 +115,9 @@ impl Door {
         }
         let place = match &self.crowd {
             None => None,
-            Some(crowd) => match crowd.places.clone().try_acquire_owned() {
-                Ok(permit) => {
-                    self.metrics.connections.inc();
-                    Some(Place { metrics: self.metrics.clone(), _permit: permit })
-                }
-                Err(_) => {
+            Some(crowd) => match crowd.places.take() {
+                Some(place) => Some(place),
+                None => {
                     self.metrics.limit_reached(Limit::Connections);
                     // Who comes when all of these are taken, too, is cut off without a word.
                     if let Ok(permit) = crowd.refusals.clone().try_acquire_owned() {

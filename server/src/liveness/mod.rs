@@ -210,6 +210,12 @@ impl Liveness {
         self.shard(key).map_or_else(|| self.never_seen(Some(key)), |shard| shard.facts(self.boot, self.floor))
     }
 
+    /// What is said of every guild that is [routed](Self::route) there and [has no
+    /// exception](Self::shares).
+    pub fn place_facts(&self, place: Option<ShardKey>) -> Facts {
+        place.map_or_else(|| self.never_seen(None), |key| self.shard_facts(key))
+    }
+
     /// Whether the facts of the guild are those of the shard it uses. If not, they have to be
     /// asked for one by one.
     pub fn shares(&self, guild: GuildId) -> bool {

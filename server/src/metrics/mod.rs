@@ -9,6 +9,8 @@ mod scrape;
 mod stream;
 
 use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::metrics::counter::Counter;
@@ -22,9 +24,22 @@ pub use stream::OpenStream;
 
 use crate::wire::{Code, Reason, UnixMillis};
 
-/// All that is counted as it happens. Clones count into the same numbers.
+/// All that is counted as it happens. Clones count into the same numbers; every viewer holds one, so
+/// it is no larger than a pointer.
 #[derive(Debug, Clone, Default)]
-pub struct Metrics {
+pub struct Metrics(Arc<Numbers>);
+
+impl Deref for Metrics {
+    type Target = Numbers;
+
+    fn deref(&self) -> &Numbers {
+        &self.0
+    }
+}
+
+/// The numbers themselves.
+#[derive(Debug, Default)]
+pub struct Numbers {
     /// Streams that are open now.
     pub viewers: Gauge,
     /// Streams opened since the start.

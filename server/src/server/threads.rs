@@ -1,5 +1,6 @@
 //! The threads of a server, and how it waits for them.
 
+use std::num::NonZero;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -17,6 +18,12 @@ pub(super) async fn until(is_so: impl Fn() -> bool) {
     while !is_so() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+}
+
+/// How many threads write to streams: half of the cores, so that the rest answers requests.
+pub(super) fn reactors() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    (cores / 2).max(1)
 }
 
 /// Starts a thread of the server. A panic in it ends the process: a server that goes on without one

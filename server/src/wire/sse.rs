@@ -94,8 +94,8 @@ impl StreamGoodbye {
 
 /// Appends the event that carries the status of `guild`: of the default type, so that `onmessage`
 /// gets it, with the revision as its id.
-pub fn write_status(template: &Template, guild: GuildId, out: &mut BytesMut) {
-    write!(out.writer(), "id: {}\ndata: ", template.revision()).expect("memory takes every write");
+pub fn write_status(template: &Template, guild: GuildId, out: &mut impl BufMut) {
+    write!((&mut *out).writer(), "id: {}\ndata: ", template.revision()).expect("memory takes every write");
     template.write_json(guild, out);
     out.put_slice(b"\n\n");
 }
@@ -114,12 +114,78 @@ pub fn status_frame(template: &Template, guild: GuildId) -> Bytes {
 ///
 /// When `payload` is empty: a chunk of length 0 would end the body.
 pub fn chunk(payload: &[u8]) -> Bytes {
-    assert!(!payload.is_empty(), "an empty chunk ends the body");
-    let mut out = BytesMut::with_capacity(payload.len() + 12);
-    write!((&mut out).writer(), "{:x}\r\n", payload.len()).expect("memory takes every write");
-    out.put_slice(payload);
-    out.put_slice(b"\r\n");
-    out.freeze()
+    let mut framed = Framed::default();
+    framed.fill(|out| out.put_slice(payload));
+    Bytes::copy_from_slice(framed.bytes(Framing::Chunked))
+}
+
+/// How the body of a response is delimited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// In chunks (RFC 9112, section 7.1): HTTP/1.1.
+    Chunked,
+    /// By the end of the connection: HTTP/1.0.
+    UntilClose,
+}
+
+impl Framing {
+    /// What ends the body.
+    pub fn end(self) -> &'static [u8] {
+        match self {
+            Self::Chunked => LAST_CHUNK,
+            Self::UntilClose => b"",
+        }
+    }
+}
+
+/// A status, framed for both kinds of client at once. It is made to be filled again, so that one
+/// more delivery allocates nothing.
+#[derive(Debug)]
+pub struct Framed {
+    /// Room for the head of the chunk, the payload, and a line break.
+    bytes: Vec<u8>,
+    /// Where the head of the chunk begins in that room.
+    begin: usize,
+}
+
+/// The longest head of a chunk: the size in 16 digits and a line break.
+const CHUNK_HEAD: usize = 18;
+
+impl Default for Framed {
+    fn default() -> Self {
+        Self { bytes: vec![0; CHUNK_HEAD], begin: CHUNK_HEAD }
+    }
+}
+
+impl Framed {
+    /// Holds the status of `guild`; see [`write_status`].
+    pub fn status(&mut self, template: &Template, guild: GuildId) {
+        self.fill(|out| write_status(template, guild, out));
+    }
+
+    /// The bytes for a client of this kind.
+    pub fn bytes(&self, framing: Framing) -> &[u8] {
+        match framing {
+            Framing::Chunked => &self.bytes[self.begin..],
+            Framing::UntilClose => &self.bytes[CHUNK_HEAD..self.bytes.len() - 2],
+        }
+    }
+
+    /// Takes a payload, which must not be empty: a chunk of length 0 would end the body.
+    fn fill(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.bytes.truncate(CHUNK_HEAD);
+        write(&mut self.bytes);
+        let mut size = self.bytes.len() - CHUNK_HEAD;
+        assert!(size > 0, "an empty chunk ends the body");
+        self.bytes.extend_from_slice(b"\r\n");
+        self.bytes[CHUNK_HEAD - 2..CHUNK_HEAD].copy_from_slice(b"\r\n");
+        self.begin = CHUNK_HEAD - 2;
+        while size > 0 {
+            self.begin -= 1;
+            self.bytes[self.begin] = b"0123456789abcdef"[size % 16];
+            size /= 16;
+        }
+    }
 }
 
 fn write_control(event: &str, data: &impl Serialize, out: &mut BytesMut) {
@@ -129,4 +195,26 @@ fn write_control(event: &str, data: &impl Serialize, out: &mut BytesMut) {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_is_framed_for_both_kinds_of_client_however_large_the_one_before_was() {
+        let mut framed = Framed::default();
+        for length in [1, 15, 16, 4096, 255, 256, 65_536, 1] {
+            let payload = "x".repeat(length);
+            framed.fill(|out| out.put_slice(payload.as_bytes()));
+            assert_eq!(framed.bytes(Framing::UntilClose), payload.as_bytes());
+            assert_eq!(framed.bytes(Framing::Chunked), format!("{length:x}\r\n{payload}\r\n").as_bytes());
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "an empty chunk ends the body")]
+    fn an_empty_chunk_is_refused() {
+        chunk(b"");
+    }
 }

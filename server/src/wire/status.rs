@@ -174,8 +174,8 @@ impl Template {
     }
 
     /// Appends the status of `guild` as JSON.
-    pub fn write_json(&self, guild: GuildId, out: &mut BytesMut) {
-        write!(out.writer(), r#"{{"guildId":"{guild}","#).expect("memory takes every write");
+    pub fn write_json(&self, guild: GuildId, out: &mut impl BufMut) {
+        write!((&mut *out).writer(), r#"{{"guildId":"{guild}","#).expect("memory takes every write");
         out.put_slice(&self.facts[1..]);
     }
 
