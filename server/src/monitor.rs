@@ -51,7 +51,7 @@ struct Core {
 impl Monitor {
     /// A monitor that goes on from what an earlier run stored. `boot` is the first half of its
     /// revisions.
-    pub fn new(clock: Clock, (boot, stored): (u64, Stored), store: Option<Arc<Store>>, hub: Hub, metrics: Metrics) -> Self {
+    pub fn new(clock: Clock, boot: u64, stored: Stored, store: Option<Arc<Store>>, hub: Hub, metrics: Metrics) -> Self {
         let liveness = Liveness::new(boot, stored, clock.now());
         let core = Core { liveness, armed: None, stopped: false };
         Self { clock, boot, metrics, store, hub, core: Mutex::new(core), wake: Condvar::new() }

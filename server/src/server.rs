@@ -139,16 +139,12 @@ impl Server {
         };
         let (store, writer) = disk.unzip();
         let (demo, remote) = demo.unzip();
-        let (desks, waits): (Vec<_>, Vec<_>) = (0..reactors())
-            .map(|_| Desk::open())
-            .collect::<io::Result<Vec<_>>>()
-            .map_err(StartError::Streams)?
-            .into_iter()
-            .unzip();
+        let opened: io::Result<Vec<_>> = (0..reactors()).map(|_| Desk::open()).collect();
+        let (desks, polls): (Vec<_>, Vec<_>) = opened.map_err(StartError::Streams)?.into_iter().unzip();
         let hub = Hub::new(desks.iter().map(Desk::inbox).collect());
-        let monitor = Arc::new(Monitor::new(clock, (boot, stored), store.clone(), hub, metrics.clone()));
-        let reactor = |(wait, desk): (Poll, &Desk)| Reactor::new(wait, desk.clone(), monitor.clone(), metrics.clone());
-        let threads = waits.into_iter().zip(&desks).map(reactor).collect();
+        let monitor = Arc::new(Monitor::new(clock, boot, stored, store.clone(), hub, metrics.clone()));
+        let reactor = |(poll, desk): (Poll, &Desk)| Reactor::new(poll, desk.clone(), monitor.clone(), metrics.clone());
+        let threads = polls.into_iter().zip(&desks).map(reactor).collect();
         let streams = Arc::new(Reactors::new(desks));
         let app = Arc::new(App {
             monitor,
@@ -219,6 +215,7 @@ impl Server {
     /// When the thread of the monitor cannot be started.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let Self { app, public: (listener, door), streams: (streams, reactors), admin, writer, demo, config, .. } = self;
+        let drain = Duration::from_secs(u64::from(config.drain_seconds));
         let monitor = app.monitor.clone();
         let monitor = thread("monitor", move || monitor.run());
         let watching = app.clone();
@@ -226,8 +223,7 @@ impl Server {
         threads.extend(reactors.into_iter().map(|reactor| thread("streams", move || reactor.run())));
         if let (Some(writer), Some(store)) = (writer, app.store.clone()) {
             threads.push(thread("store", move || writer.run()));
-            let data = config.data.clone();
-            threads.push(thread("tend", move || store.tend(&data)));
+            threads.push(thread("tend", move || store.tend(&config.data)));
         }
         let tasks = TaskTracker::new();
         let ended = CancellationToken::new();
@@ -248,7 +244,6 @@ impl Server {
             tokio::task::spawn_blocking(move || store.flush(FLUSH)).await.expect("waiting does not panic");
         }
         app.shutdown.cancel();
-        let drain = Duration::from_secs(u64::from(config.drain_seconds));
         streams.drain(drain);
         tasks.close();
         let over = async {

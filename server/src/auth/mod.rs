@@ -96,11 +96,6 @@ impl Permitted {
         &self.guilds
     }
 
-    /// The guilds, to keep.
-    pub fn into_guilds(self) -> Vec<GuildId> {
-        self.guilds
-    }
-
     /// When the permission ends.
     pub fn until(&self) -> UnixMillis {
         self.until

@@ -16,7 +16,7 @@ use super::caller::Caller;
 use super::problem::Refusal;
 use crate::auth::Permitted;
 use crate::limits::Address;
-use crate::stream::{Handoff, Opening};
+use crate::stream::{Handoff, Opening, Permits};
 use crate::wire::sse::Framing;
 use crate::wire::{Code, Facts, GuildId, Problem, Shards, Template};
 
@@ -100,15 +100,16 @@ pub(super) async fn shards(State(app): State<Arc<App>>, caller: Caller) -> Resul
 /// Opens a stream. `Last-Event-ID` needs no answer: a status is state, and the newest is sent.
 fn stream(app: &App, permitted: &Permitted, address: Address, client: Client) -> Result<Response, Refusal> {
     let place = app.viewers.admit(permitted.holder(), address)?;
-    let how = (client.framing, permitted.until());
-    let body = Opening::new(&app.monitor, permitted.guilds(), how, (place, app.metrics.clone()), client.handoff);
+    let permits = Permits::new(place, app.metrics.clone());
+    let Client { framing, keep_alive, handoff } = client;
+    let body = Opening::new(&app.monitor, permitted.guilds(), framing, permitted.until(), permits, handoff);
     let mut response = Response::new(Body::new(body));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-    if client.keep_alive {
+    if keep_alive {
         headers.insert(header::CONNECTION, HeaderValue::from_static("keep-alive"));
     }
     Ok(response)

@@ -1,7 +1,5 @@
 //! A stream as it is counted.
 
-use std::time::Duration;
-
 use super::Metrics;
 use super::labels::label;
 use crate::wire::sse::GoodbyeReason;
@@ -22,11 +20,6 @@ impl OpenStream {
         metrics.streams_opened.inc();
         metrics.viewers.inc();
         Self { metrics, ended: None }
-    }
-
-    /// A frame was handed to the connection, this long after the receipt of what caused it.
-    pub fn delivered(&self, after: Duration) {
-        self.metrics.delivery.took(after);
     }
 
     /// The server ends the stream; otherwise it is the viewer who left.

@@ -31,10 +31,10 @@ pub(super) fn look(monitor: &Monitor, inbox: &Inbox, index: &Index, asked: &[Gui
         let changed: Vec<_> = sight.news.guilds.keys().copied().filter(|guild| index.find(*guild).is_some()).collect();
         changed.into_iter().for_each(|guild| sight.see(liveness, guild));
         let shards: Vec<_> = sight.news.shards.keys().map(|key| Some(*key)).collect();
-        for place in shards {
+        for place in shards.into_iter().filter(|place| !index.guilds_at(*place).is_empty()) {
+            sight.see_place(liveness, place);
             for guild in index.guilds_at(place) {
                 let id = index.id(*guild);
-                sight.see_place(liveness, place);
                 if !liveness.shares(id) || index.has_own(*guild) {
                     sight.see(liveness, id);
                 }

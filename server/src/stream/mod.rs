@@ -21,7 +21,7 @@ pub use viewer::STALL;
 
 use crate::limits::Place;
 use crate::liveness::Monotonic;
-use crate::metrics::OpenStream;
+use crate::metrics::{Metrics, OpenStream};
 use crate::wire::sse::{Framing, SNAPSHOT_INTERVAL};
 use crate::wire::{GuildId, UnixMillis};
 
@@ -40,7 +40,19 @@ pub struct Adoption {
     token: UnixMillis,
     /// When the first statuses were read.
     joined: Monotonic,
-    /// Given back when the stream is over, however it ended.
-    place: Place,
+    permits: Permits,
+}
+
+/// What is given back when the stream is over, however it ended.
+#[derive(Debug)]
+pub struct Permits {
     open: OpenStream,
+    _place: Place,
+}
+
+impl Permits {
+    /// A stream that counts as open in its place.
+    pub fn new(place: Place, metrics: Metrics) -> Self {
+        Self { open: OpenStream::new(metrics), _place: place }
+    }
 }

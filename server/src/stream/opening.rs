@@ -11,9 +11,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame};
 use rand::RngExt;
 
-use super::{Adoption, RETRY_MS};
-use crate::limits::Place;
-use crate::metrics::{Metrics, OpenStream};
+use super::{Adoption, Permits, RETRY_MS};
 use crate::monitor::Monitor;
 use crate::wire::sse::{Framing, Hello, status_frame};
 use crate::wire::{GuildId, Template, UnixMillis};
@@ -68,12 +66,13 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// Opens a stream of these guilds in its place, until the viewer's token ends.
+    /// Opens a stream of these guilds, until the viewer's token ends.
     pub fn new(
         monitor: &Monitor,
         guilds: &[GuildId],
-        (framing, token): (Framing, UnixMillis),
-        (place, metrics): (Place, Metrics),
+        framing: Framing,
+        token: UnixMillis,
+        permits: Permits,
         handoff: Handoff,
     ) -> Self {
         let (now, all) = monitor.snapshot(guilds);
@@ -84,8 +83,7 @@ impl Opening {
             head.extend_from_slice(&status_frame(&Template::new(facts), *guild));
         }
         let sent = guilds.iter().zip(&all).map(|(guild, facts)| (*guild, facts.revision.seq)).collect();
-        let open = OpenStream::new(metrics);
-        let adoption = Adoption { guilds: sent, framing, token, joined: now.monotonic, place, open };
+        let adoption = Adoption { guilds: sent, framing, token, joined: now.monotonic, permits };
         Self { head: Some(head.freeze()), adoption: Some(adoption), handoff }
     }
 }

@@ -15,16 +15,16 @@ use rand::RngExt;
 use slotmap::{Key, KeyData, SlotMap};
 
 use super::arrivals::{Arrival, Desk};
-use super::index::{GuildKey, Index, Member, ViewerKey};
+use super::index::{GuildKey, Index, Member, Place, ViewerKey};
 use super::look::look;
 use super::ring::Ring;
-use super::viewer::{Permits, Seat, Taken, Verdict, Viewer};
+use super::viewer::{Seat, Taken, Verdict, Viewer};
 use super::{Adoption, REFRESH, RETRY_MS};
 use crate::hub::{Cause, NEWS};
 use crate::liveness::{Monotonic, Now};
 use crate::metrics::Metrics;
 use crate::monitor::Monitor;
-use crate::wire::sse::{Framed, Framing, GoodbyeReason, StreamGoodbye, chunk};
+use crate::wire::sse::{Framed, Framing, GoodbyeReason, LAST_CHUNK, StreamGoodbye, chunk};
 use crate::wire::{GuildId, Template};
 
 /// How much of one kind of work is done before everything else gets its turn.
@@ -267,15 +267,9 @@ impl Reactor {
     }
 
     /// Takes in a stream that was opened elsewhere.
-    fn adopt<'a>(
-        &mut self,
-        arrival: Arrival,
-        now: Now,
-        seen: impl Fn(GuildId) -> (super::index::Place, &'a Template, Option<Template>),
-    ) {
+    fn adopt<'a>(&mut self, arrival: Arrival, now: Now, seen: impl Fn(GuildId) -> (Place, &'a Template, Option<Template>)) {
         let Arrival { adoption, socket, connection } = arrival;
-        let Adoption { guilds, framing, token, joined, place, open } = adoption;
-        let permits = Permits { open, _place: place };
+        let Adoption { guilds, framing, token, joined, permits } = adoption;
         let socket = mio::net::TcpStream::from_std(socket);
         let key = self.viewers.insert(Viewer::new(socket, framing, token, permits, connection));
         let viewer = &mut self.viewers[key];
@@ -286,11 +280,8 @@ impl Reactor {
             let seat = viewer.seats.len();
             let member = Member { viewer: key, seat: u8::try_from(seat).expect("there are at most 100") };
             let (place, shared, own) = seen(id);
-            let known = self.index.find(id).is_some();
             let (guild, at) = self.index.join(id, place, shared, member);
-            if !known {
-                self.index.except(guild, own);
-            }
+            self.index.except(guild, own);
             // The guilds of one viewer take turns, so that they do not all fall due at once.
             viewer.seats.push(Seat { guild, at, seq, cause: None, due: joined + REFRESH * turn / turns });
             // It may have changed since it was sent.
@@ -343,7 +334,7 @@ impl Reactor {
             } else if viewer.next_dirty().is_some() {
                 viewer.queued = true;
                 self.queue.push_back(key);
-            } else {
+            } else if viewer.is_blocked() {
                 self.arm(key);
             }
         }
@@ -369,10 +360,10 @@ impl Reactor {
         let rest = self.draining.map_or(Duration::ZERO, |draining| draining.until.saturating_sub(now));
         let goodbye = StreamGoodbye::new(reason, rest + spread).frame();
         let goodbye = match viewer.framing {
-            Framing::Chunked => chunk(&goodbye),
-            Framing::UntilClose => goodbye,
+            Framing::Chunked => [&chunk(&goodbye), LAST_CHUNK].concat(),
+            Framing::UntilClose => goodbye.to_vec(),
         };
-        match viewer.leave(reason, &[&goodbye, viewer.framing.end()].concat(), now) {
+        match viewer.leave(reason, &goodbye, now) {
             Ok(()) => self.arm(key),
             Err(_) => self.close(key),
         }

@@ -7,12 +7,11 @@ use std::time::Duration;
 use mio::net::TcpStream;
 use smallvec::SmallVec;
 
-use super::REFRESH;
 use super::index::GuildKey;
+use super::{Permits, REFRESH};
 use crate::hub::Cause;
-use crate::limits::{ConnectionPlace, Place};
+use crate::limits::ConnectionPlace;
 use crate::liveness::{Monotonic, Now};
-use crate::metrics::OpenStream;
 use crate::wire::UnixMillis;
 use crate::wire::sse::{Framing, GoodbyeReason};
 
@@ -31,17 +30,10 @@ pub(super) struct Seat {
     pub(super) at: u32,
     /// The number of the revision that was written last.
     pub(super) seq: u64,
-    /// Why the guild's status is to be sent; none if it is only repeated.
+    /// Why the guild's status is to be sent; none if it is not, or is only repeated.
     pub(super) cause: Option<Cause>,
     /// When the status has to be repeated.
     pub(super) due: Monotonic,
-}
-
-/// What is given back when the stream is over.
-#[derive(Debug)]
-pub(super) struct Permits {
-    pub(super) open: OpenStream,
-    pub(super) _place: Place,
 }
 
 #[derive(Debug)]
@@ -66,7 +58,7 @@ pub(super) struct Viewer {
     /// Once its goodbye is said: until when it may take that and close.
     leaving: Option<Monotonic>,
     /// None when the stream is over and only the connection is left.
-    pub(super) permits: Option<Permits>,
+    permits: Option<Permits>,
     pub(super) _connection: Option<ConnectionPlace>,
 }
 
@@ -128,21 +120,14 @@ impl Viewer {
         if self.seats[seat].seq >= seq {
             return false;
         }
-        let waits = self.dirty & (1 << seat) != 0;
-        let known = self.seats[seat].cause.filter(|_| waits);
-        self.seats[seat].cause = Some(known.map_or(cause, |known| known.and(cause)));
-        self.mark(seat)
+        let known = &mut self.seats[seat].cause;
+        *known = Some(known.map_or(cause, |known| known.and(cause)));
+        self.repeat(seat)
     }
 
-    /// Notes that the status of a seat has to be sent again. Says whether the viewer has to be queued.
+    /// Notes that the status of a seat has to be sent, changed or not. Says whether the viewer has to
+    /// be queued.
     pub(super) fn repeat(&mut self, seat: usize) -> bool {
-        if self.dirty & (1 << seat) == 0 {
-            self.seats[seat].cause = None;
-        }
-        self.mark(seat)
-    }
-
-    fn mark(&mut self, seat: usize) -> bool {
         if self.leaving.is_some() {
             return false;
         }
@@ -166,7 +151,7 @@ impl Viewer {
             self.dirty &= !(1 << seat);
             self.turn = u8::try_from((seat + 1) % 128).expect("it is small");
             let seat = &mut self.seats[seat];
-            (seat.seq, seat.due) = (seq, now + REFRESH);
+            (seat.seq, seat.cause, seat.due) = (seq, None, now + REFRESH);
         }
         Ok(taken)
     }

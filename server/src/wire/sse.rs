@@ -128,16 +128,6 @@ pub enum Framing {
     UntilClose,
 }
 
-impl Framing {
-    /// What ends the body.
-    pub fn end(self) -> &'static [u8] {
-        match self {
-            Self::Chunked => LAST_CHUNK,
-            Self::UntilClose => b"",
-        }
-    }
-}
-
 /// A status, framed for both kinds of client at once. It is made to be filled again, so that one
 /// more delivery allocates nothing.
 #[derive(Debug)]
