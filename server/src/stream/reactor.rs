@@ -13,6 +13,7 @@ use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
 use rand::RngExt;
 use slotmap::{Key, KeyData, SlotMap};
+use smallvec::SmallVec;
 
 use super::arrivals::{Arrival, Desk};
 use super::index::{GuildKey, Index, Member, Place, ViewerKey};
@@ -29,6 +30,9 @@ use crate::wire::{GuildId, Template};
 
 /// How much of one kind of work is done before everything else gets its turn.
 const SLICE: usize = 256;
+/// How many viewers are looked up before they are written to. Each call of the kernel drives out of the
+/// processor's caches what the next viewer needs; fetched together, they are waited for once.
+const TOGETHER: usize = 16;
 /// How many events are taken from the kernel at once.
 const EVENTS: usize = 1024;
 
@@ -49,8 +53,8 @@ pub struct Reactor {
     resumed: VecDeque<ViewerKey>,
     /// Who has to be written to.
     queue: VecDeque<ViewerKey>,
-    /// The status that is being written, and of which guild it is.
-    frame: (Framed, Option<GuildKey>),
+    /// Room for the status that is being written.
+    frame: Framed,
     draining: Option<Draining>,
 }
 
@@ -68,6 +72,27 @@ struct Repetition {
     seat: usize,
 }
 
+/// A status that is about to be written.
+#[derive(Debug)]
+struct Delivery<'a> {
+    key: ViewerKey,
+    seat: usize,
+    guild: GuildKey,
+    id: GuildId,
+    status: &'a Template,
+}
+
+impl<'a> Delivery<'a> {
+    /// What is to be written to a viewer that was in the queue, if it is still there and takes something.
+    fn take(key: ViewerKey, viewers: &mut SlotMap<ViewerKey, Viewer>, index: &'a Index) -> Option<Self> {
+        let viewer = viewers.get_mut(key)?;
+        viewer.queued = false;
+        let seat = viewer.next_dirty()?;
+        let guild = viewer.seats[seat].guild;
+        Some(Self { key, seat, guild, id: index.id(guild), status: index.status(guild) })
+    }
+}
+
 impl Reactor {
     /// A reactor without viewers, which are handed to it over the desk.
     pub fn new(poll: Poll, desk: Desk, monitor: Arc<Monitor>, metrics: Metrics) -> Self {
@@ -83,7 +108,7 @@ impl Reactor {
             due: VecDeque::new(),
             resumed: VecDeque::new(),
             queue: VecDeque::new(),
-            frame: (Framed::default(), None),
+            frame: Framed::default(),
             draining: None,
         }
     }
@@ -231,16 +256,16 @@ impl Reactor {
             places.insert(id, (place, own));
         }
         if let Some(cause) = sight.news.routing {
-            moved.iter().for_each(|guild| self.changed(*guild, cause));
+            moved.iter().for_each(|guild| changed(&self.index, &mut self.viewers, &mut self.queue, *guild, cause));
         }
         for (key, cause) in &sight.news.shards {
-            for at in 0..self.index.guilds_at(Some(*key)).len() {
-                self.changed(self.index.guilds_at(Some(*key))[at], *cause);
+            for guild in self.index.guilds_at(Some(*key)) {
+                changed(&self.index, &mut self.viewers, &mut self.queue, *guild, *cause);
             }
         }
         for (id, cause) in &sight.news.guilds {
             if let Some(guild) = self.index.find(*id) {
-                self.changed(guild, *cause);
+                changed(&self.index, &mut self.viewers, &mut self.queue, guild, *cause);
             }
         }
         for Repetition { viewer, seat } in repetitions {
@@ -253,16 +278,6 @@ impl Reactor {
                 let (place, own) = &places[&id];
                 (*place, &shared[place], own.clone())
             });
-        }
-    }
-
-    /// Marks all viewers of a guild that were not sent its newest status yet.
-    fn changed(&mut self, guild: GuildKey, cause: Cause) {
-        let seq = self.index.status(guild).revision().seq;
-        for Member { viewer, seat } in self.index.members(guild) {
-            if self.viewers[*viewer].changed(usize::from(*seat), seq, cause) {
-                self.queue.push_back(*viewer);
-            }
         }
     }
 
@@ -295,49 +310,47 @@ impl Reactor {
         }
     }
 
-    /// Writes to those who are waiting for it.
+    /// Writes to those who are waiting for it, one status to each in its turn.
     fn write(&mut self, now: Monotonic) {
-        self.frame.1 = None;
-        let mut left = SLICE;
-        while left > 0
-            && let Some(key) = self.queue.pop_front()
-        {
-            let Some(viewer) = self.viewers.get_mut(key) else { continue };
-            viewer.queued = false;
-            let mut gone = false;
-            while left > 0
-                && !gone
-                && let Some(seat) = viewer.next_dirty()
-            {
-                left -= 1;
-                let guild = viewer.seats[seat].guild;
-                let template = self.index.status(guild);
-                if self.frame.1 != Some(guild) {
-                    self.frame.0.status(template, self.index.id(guild));
-                    self.frame.1 = Some(guild);
+        let Self { viewers, index, queue, frame, metrics, monitor, .. } = self;
+        let mut framed = None;
+        let (mut delivered, mut blocked, mut gone) = (0, Vec::new(), Vec::new());
+        let mut left = SLICE.min(queue.len());
+        while left > 0 {
+            let count = left.min(TOGETHER);
+            left -= count;
+            let deliveries = queue.drain(..count).filter_map(|key| Delivery::take(key, viewers, index));
+            let deliveries: SmallVec<[_; TOGETHER]> = deliveries.collect();
+            for Delivery { key, seat, guild, id, status } in deliveries {
+                if framed.replace(guild) != Some(guild) {
+                    frame.status(status, id);
                 }
+                let viewer = &mut viewers[key];
                 let cause = viewer.seats[seat].cause;
-                let bytes = self.frame.0.bytes(viewer.framing);
-                match viewer.write_status(seat, template.revision().seq, bytes, now) {
+                match viewer.write_status(seat, status.revision().seq, frame.bytes(viewer.framing), now) {
+                    Ok(Taken::Nothing) => {}
                     Ok(Taken::Whole | Taken::Cut) => {
-                        self.metrics.deliveries.inc_by(u64::from(cause.is_some()));
+                        delivered += u64::from(cause.is_some());
                         if let Some(Cause::Received(at)) = cause {
-                            self.metrics.delivery.took(self.monitor.clock().monotonic().saturating_sub(at));
+                            metrics.delivery.took(monitor.clock().monotonic().saturating_sub(at));
                         }
                     }
-                    Ok(Taken::Nothing) => {}
-                    Err(_) => gone = true,
+                    Err(_) => {
+                        gone.push(key);
+                        continue;
+                    }
+                }
+                if viewer.is_blocked() {
+                    blocked.push(key);
+                } else if viewer.next_dirty().is_some() {
+                    viewer.queued = true;
+                    queue.push_back(key);
                 }
             }
-            if gone {
-                self.close(key);
-            } else if viewer.next_dirty().is_some() {
-                viewer.queued = true;
-                self.queue.push_back(key);
-            } else if viewer.is_blocked() {
-                self.arm(key);
-            }
         }
+        metrics.deliveries.inc_by(delivered);
+        blocked.into_iter().for_each(|key| self.arm(key));
+        gone.into_iter().for_each(|key| self.close(key));
     }
 
     /// Lets the kernel say when a viewer that took no more can take something. Once is enough: it tells
@@ -378,9 +391,23 @@ impl Reactor {
                 self.viewers[moved.viewer].seats[usize::from(moved.seat)].at = seat.at;
             }
         }
-        // The key of a guild may go to another now, and so must not the frame.
-        self.frame.1 = None;
         self.desk.left();
+    }
+}
+
+/// Marks all viewers of a guild that were not sent its newest status yet.
+fn changed(
+    index: &Index,
+    viewers: &mut SlotMap<ViewerKey, Viewer>,
+    queue: &mut VecDeque<ViewerKey>,
+    guild: GuildKey,
+    cause: Cause,
+) {
+    let seq = index.status(guild).revision().seq;
+    for Member { viewer, seat } in index.members(guild) {
+        if viewers[*viewer].changed(usize::from(*seat), seq, cause) {
+            queue.push_back(*viewer);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
-use super::{GuildId, Template, UnixMillis};
+use super::{GuildId, Revision, Template, UnixMillis};
 
 /// A status reaches every viewer at the latest this long after the last one written to it.
 pub const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(15);
@@ -95,7 +95,12 @@ impl StreamGoodbye {
 /// Appends the event that carries the status of `guild`: of the default type, so that `onmessage`
 /// gets it, with the revision as its id.
 pub fn write_status(template: &Template, guild: GuildId, out: &mut impl BufMut) {
-    write!((&mut *out).writer(), "id: {}\ndata: ", template.revision()).expect("memory takes every write");
+    let Revision { boot, seq } = template.revision();
+    out.put_slice(b"id: ");
+    out.put_slice(itoa::Buffer::new().format(boot).as_bytes());
+    out.put_slice(b".");
+    out.put_slice(itoa::Buffer::new().format(seq).as_bytes());
+    out.put_slice(b"\ndata: ");
     template.write_json(guild, out);
     out.put_slice(b"\n\n");
 }

@@ -1,7 +1,6 @@
 //! What guildpulse says of a guild.
 
 use std::fmt;
-use std::io::Write;
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -175,7 +174,9 @@ impl Template {
 
     /// Appends the status of `guild` as JSON.
     pub fn write_json(&self, guild: GuildId, out: &mut impl BufMut) {
-        write!((&mut *out).writer(), r#"{{"guildId":"{guild}","#).expect("memory takes every write");
+        out.put_slice(br#"{"guildId":""#);
+        out.put_slice(itoa::Buffer::new().format(guild.get()).as_bytes());
+        out.put_slice(br#"","#);
         out.put_slice(&self.facts[1..]);
     }
 

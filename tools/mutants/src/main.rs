@@ -27,6 +27,7 @@ name = "liveness"
 path = "tests/liveness/main.rs"
 [dependencies]
 bytes = "1"
+itoa = "1"
 jiff = { version = "0.2", default-features = false, features = ["std", "alloc"] }
 serde = { version = "1", features = ["derive", "rc"] }
 serde_json = "1"
