@@ -14,8 +14,8 @@ use prometheus_client::metrics::MetricType;
 const BOUNDS: [u64; 14] =
     [50, 100, 250, 500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000];
 
-/// The times from the receipt of a beat or a goodbye to the handing over of a frame that it caused
-/// to the connection of a viewer.
+/// The times from the receipt of a beat or a goodbye to the end of the write of a frame that it caused
+/// to a viewer's socket.
 ///
 /// The histogram of the library takes a lock. All threads would meet there at every delivery, so
 /// that these are plain numbers; a scrape may see one of them a moment before the others.

@@ -85,11 +85,12 @@ impl Metrics {
         registry.register("streams_opened", "Streams opened since the start", self.streams_opened.clone());
         let reasons = GoodbyeReason::ALL.map(|reason| label("reason", reason)).into_iter();
         stand(&self.streams_closed, reasons.chain([label("reason", VIEWER)]));
-        let help = "Streams closed since the start, by the reason of the goodbye; viewer is one that left by itself";
+        let help = "Streams closed since the start, by the reason of the goodbye; viewer is one that left by \
+                    itself or took nothing for 30 s";
         registry.register("streams_closed", help, self.streams_closed.clone());
         registry.register("deliveries", "Statuses handed to viewers because something changed", self.deliveries.clone());
         let help = "Time from when a beat or goodbye had been read, and was about to be applied, to when a status that it \
-                    changed was handed to the connection of one viewer. Neither the way to us nor from us is in it. If \
+                    changed was written to the socket of one viewer. Neither the way to us nor from us is in it. If \
                     several changes became one status because the viewer did not read, the first of them counts. What a \
                     deadline changed and what is sent at the start or repeated does not count";
         registry.register_with_unit("delivery", help, Unit::Seconds, self.delivery.clone());
