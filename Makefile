@@ -12,7 +12,7 @@ run:
 
 # Everything that can be checked without a person.
 test:
-	@sh tools/packages.sh curl chromium
+	@sh tools/packages.sh curl chromium strace
 	cargo test --workspace --all-targets
 	$(MAKE) web-test
 	$(MAKE) mutants

@@ -23,4 +23,5 @@ mod rotation;
 mod status;
 mod store;
 mod stream;
+mod syscalls;
 mod watch;
