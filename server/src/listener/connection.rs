@@ -1,5 +1,6 @@
 //! One connection's HTTP.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -46,19 +47,8 @@ pub(super) async fn serve(
         tracing::debug!(%error, "the connection was gone before it began");
         return;
     }
-    let router = TowerToHyperService::new(door.router.clone());
     let handoff = Handoff::default();
-    let offers = handoff.clone();
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        request.extensions_mut().insert(offers.clone());
-        router.call(request)
-    });
-    let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(door.head.time)
-        .max_buf_size(door.head.bytes)
-        .serve_connection(Transport::new(TokioIo::new(stream), handoff.clone()), service);
+    let mut connection = begin(TokioIo::new(stream), peer, &door, &handoff);
     let http = drive(&mut connection, &handoff, &stopping).await;
     let Parts { io, read_buf, .. } = connection.into_parts();
     let stream = io.into_inner().into_inner();
@@ -90,6 +80,27 @@ pub(super) async fn serve(
     if unread && !stopping.is_cancelled() {
         refusal::linger(stream).await;
     }
+}
+
+/// HTTP on a new connection.
+fn begin<T: Read + Write + Unpin>(
+    socket: T,
+    peer: SocketAddr,
+    door: &Door,
+    handoff: &Handoff,
+) -> http1::Connection<Transport<T>, impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + use<T>> {
+    let router = TowerToHyperService::new(door.router.clone());
+    let offers = handoff.clone();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(offers.clone());
+        router.call(request)
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(door.head.time)
+        .max_buf_size(door.head.bytes)
+        .serve_connection(Transport::new(socket, handoff.clone()), service)
 }
 
 /// What became of HTTP on a connection.
@@ -170,3 +181,6 @@ fn tune(stream: &TcpStream) -> io::Result<()> {
     socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(USER_TIMEOUT).with_interval(USER_TIMEOUT / 3))
 }
+
+#[cfg(test)]
+mod tests;
