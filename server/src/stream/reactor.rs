@@ -19,7 +19,7 @@ use super::arrivals::{Arrival, Desk};
 use super::index::{GuildKey, Index, Member, Place, ViewerKey};
 use super::look::look;
 use super::ring::Ring;
-use super::viewer::{Seat, Taken, Verdict, Viewer};
+use super::viewer::{Input, Seat, Taken, Verdict, Viewer};
 use super::{Adoption, REFRESH, RETRY_MS};
 use crate::hub::{Cause, NEWS};
 use crate::liveness::{Monotonic, Now};
@@ -165,9 +165,18 @@ impl Reactor {
     fn happened(&mut self, key: ViewerKey, event: &Event, now: Monotonic) {
         // It may have been closed since the kernel said so.
         let Some(viewer) = self.viewers.get_mut(key) else { return };
-        if event.is_error() || event.is_read_closed() || (event.is_readable() && !viewer.drain_input()) {
+        if event.is_error() || event.is_read_closed() {
             return self.close(key);
         }
+        if event.is_readable() {
+            match viewer.drain_input() {
+                Input::Drained => {}
+                // Of what is left the kernel says nothing by itself, and the end of it may lie behind.
+                Input::Left => self.listen(key),
+                Input::Over => return self.close(key),
+            }
+        }
+        let Some(viewer) = self.viewers.get_mut(key) else { return };
         if event.is_writable() && viewer.is_blocked() {
             match viewer.resume(now) {
                 Ok(true) => self.resumed.push_back(key),
@@ -361,7 +370,13 @@ impl Reactor {
             return;
         }
         viewer.armed = true;
-        let interest = Interest::READABLE.add(Interest::WRITABLE);
+        self.listen(key);
+    }
+
+    /// Lets the kernel say what happens to a socket, and what is so already.
+    fn listen(&mut self, key: ViewerKey) {
+        let viewer = &mut self.viewers[key];
+        let interest = if viewer.armed { Interest::READABLE.add(Interest::WRITABLE) } else { Interest::READABLE };
         if self.poll.registry().reregister(&mut viewer.socket, token_of(key), interest).is_err() {
             self.close(key);
         }

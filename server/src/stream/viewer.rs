@@ -79,6 +79,17 @@ pub(super) enum Taken {
     Nothing,
 }
 
+/// What became of what a viewer sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Input {
+    /// All of it was read.
+    Drained,
+    /// There may be more.
+    Left,
+    /// The viewer is gone.
+    Over,
+}
+
 /// What time says of a viewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -260,19 +271,19 @@ impl Viewer {
         self.socket.shutdown(Shutdown::Write)
     }
 
-    /// Reads and forgets what the viewer sent; false if it is gone.
-    pub(super) fn drain_input(&mut self) -> bool {
+    /// Reads and forgets what the viewer sent, up to a bound.
+    pub(super) fn drain_input(&mut self) -> Input {
         let mut buffer = [0; 4096];
         for _ in 0..INPUT_BYTES / buffer.len() {
             match self.socket.read(&mut buffer) {
-                Ok(0) => return false,
+                Ok(0) => return Input::Over,
                 Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Input::Drained,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return false,
+                Err(_) => return Input::Over,
             }
         }
-        true
+        Input::Left
     }
 }
 
@@ -290,4 +301,56 @@ fn push(socket: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
         }
     }
     Ok(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr, TcpListener};
+    use std::sync::Arc;
+
+    use socket2::SockRef;
+
+    use super::*;
+    use crate::auth::Holder;
+    use crate::config::Limits;
+    use crate::limits::Viewers;
+    use crate::metrics::Metrics;
+
+    /// A viewer whose token never ends, and its end of the connection.
+    fn viewer() -> (Viewer, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        SockRef::from(&client).set_recv_buffer_size(4096).unwrap();
+        client.set_nonblocking(true).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        SockRef::from(&server).set_send_buffer_size(4096).unwrap();
+        server.set_nonblocking(true).unwrap();
+        let metrics = Metrics::default();
+        let viewers = Arc::new(Viewers::new(1, &Limits::default(), metrics.clone()));
+        let place = viewers.admit(&Holder::Operator(None), IpAddr::from(Ipv4Addr::LOCALHOST).into()).unwrap();
+        let (socket, token) = (TcpStream::from_std(server), UnixMillis(i64::MAX));
+        (Viewer::new(socket, Framing::Chunked, token, Permits::new(place, metrics), None), client)
+    }
+
+    #[test]
+    fn who_takes_nothing_for_30_s_counts_as_gone_and_who_takes_a_little_has_30_s_more() {
+        let (mut viewer, mut client) = viewer();
+        let at = |seconds: u64, ms: u64| Duration::from_secs(1000 + seconds) + Duration::from_millis(ms);
+        let verdict = |viewer: &Viewer, monotonic| viewer.verdict(Now { monotonic, wall: UnixMillis(0) });
+        assert_eq!(viewer.write(&vec![b'x'; 64 << 20], at(0, 0)).unwrap(), Taken::Cut);
+        assert_eq!(verdict(&viewer, at(29, 999)), Verdict::Stays);
+        assert_eq!(verdict(&viewer, at(30, 0)), Verdict::Gone);
+        assert!(!viewer.resume(at(20, 0)).unwrap());
+        assert_eq!(verdict(&viewer, at(30, 0)), Verdict::Gone, "that the kernel was asked is no progress");
+
+        let left = |viewer: &Viewer| viewer.blocked.as_ref().unwrap().rest.len();
+        let before = left(&viewer);
+        while left(&viewer) == before {
+            // It may not have arrived yet.
+            while client.read(&mut [0; 4096]).is_ok() {}
+            assert!(!viewer.resume(at(20, 0)).unwrap());
+        }
+        assert_eq!(verdict(&viewer, at(49, 999)), Verdict::Stays);
+        assert_eq!(verdict(&viewer, at(50, 0)), Verdict::Gone);
+    }
 }

@@ -78,6 +78,19 @@ async fn a_viewer_that_leaves_on_the_way_to_the_reactor_or_later_gives_all_back(
 }
 
 #[tokio::test]
+async fn a_viewer_that_leaves_behind_more_than_is_read_at_once_gives_all_back() {
+    let stage = Stage::new().await;
+    let (mut viewer, accepted) = stage.connect().await;
+    viewer.send(&stage.stream()).await;
+    let left = timeout(SOON, stage.drive(accepted, &Valve::open())).await.expect("it leaves");
+    stage.adopt(left, stage.place());
+    // What does not fit into the buffers of the kernel is taken while it is sent.
+    timeout(SOON, viewer.send(&"x".repeat(16 << 20))).await.expect("it is read");
+    drop(viewer);
+    stage.all_is_given_back(&[("viewer", 1)]).await;
+}
+
+#[tokio::test]
 async fn a_stream_that_is_dropped_on_the_way_gives_all_back() {
     let stage = Stage::new().await;
     let (mut viewer, accepted) = stage.connect().await;

@@ -123,11 +123,13 @@ async fn a_refusal_leaves_the_connection_to_http() {
 #[tokio::test]
 async fn a_body_of_the_request_changes_nothing_whether_it_comes_at_once_late_or_never() {
     let line = format!("GET /api/v1/guilds/{GUILD}/status/stream HTTP/1.1");
+    let large = "x".repeat(300_000);
     for (header, at_once, late) in [
         ("Content-Length: 5\r\n", "hello", ""),
         ("Content-Length: 5\r\n", "", "hello"),
         ("Content-Length: 5\r\n", "he", "llo"),
         ("Content-Length: 5\r\n", "he", ""),
+        ("Content-Length: 300000\r\n", "", &large),
         ("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n", ""),
         ("Transfer-Encoding: chunked\r\n", "5\r\nhe", "llo\r\n0\r\n\r\n"),
         ("Transfer-Encoding: chunked\r\n", "5\r\nhe", ""),
