@@ -47,6 +47,13 @@ impl Process {
         assert_eq!(answer.json::<Value>().await.unwrap()["accepted"], 1);
     }
 
+    /// What is said of the guild, over a connection that is open.
+    async fn status(&self) -> Value {
+        let operator = printed("token --data data --operator", self.folder.path()).await;
+        let url = format!("{}/api/v1/guilds/{GUILD}/status", self.served.url);
+        self.kept.get(url).bearer_auth(operator).send().await.unwrap().json().await.unwrap()
+    }
+
     /// What the admin address says of readiness, over a new connection.
     async fn readiness(&self) -> String {
         client(SOON).get(format!("{}/readyz", self.served.admin)).send().await.unwrap().text().await.unwrap()
@@ -136,8 +143,12 @@ async fn without_descriptors_beats_go_on_and_readyz_says_why_and_all_recovers_by
         "and no reason there"
     );
 
-    // Files that cannot be opened are no reason to let go of one that is open.
-    process.until_the_store_has_looked().await;
+    // Nobody changes anything, so that the next status is a repetition. And files that cannot be
+    // opened are no reason to let go of one that is open.
+    let newest = process.status().await;
+    let repeated = viewer.status_within(Duration::from_secs(16));
+    let (repetition, ()) = tokio::join!(repeated, process.until_the_store_has_looked());
+    assert_eq!((&repetition["revision"], &repetition["version"]), (&newest["revision"], &json!("new 9")));
     let logged = process.metric("guildpulse_transitions_logged_total").await;
     process.beat(&process.kept, &url, "stored").await;
     eventually("the log goes on", async || process.metric("guildpulse_transitions_logged_total").await > logged).await;
