@@ -110,7 +110,7 @@ enum Http {
     Ended(hyper::Result<()>),
     /// A stream was opened, and everything that belongs to HTTP was sent.
     Left(Adoption),
-    /// A stream was opened, but its first status is not taken.
+    /// A stream was opened, but its first statuses are not taken.
     Stalled,
 }
 
@@ -142,7 +142,7 @@ where
         if let Some(adoption) = handoff.take() {
             return Poll::Ready(Http::Left(adoption));
         }
-        if !handoff.is_offered() {
+        if !handoff.is_begun() {
             return Poll::Pending;
         }
         stall.get_or_insert_with(|| Box::pin(sleep(STALL))).as_mut().poll(context).map(|()| Http::Stalled)

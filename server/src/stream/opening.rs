@@ -25,17 +25,27 @@ pub struct Handoff(Arc<State>);
 
 #[derive(Debug, Default)]
 struct State {
+    begun: AtomicBool,
     adoption: Mutex<Option<Adoption>>,
     flushed: AtomicBool,
 }
 
 impl Handoff {
+    fn begin(&self) {
+        self.0.begun.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether an answer that is going to leave has begun. It may be larger than what HTTP buffers, so
+    /// it may take long before it is all handed over and the answer wants to leave.
+    pub fn is_begun(&self) -> bool {
+        self.0.begun.load(Ordering::Relaxed)
+    }
+
     fn offer(&self, adoption: Adoption) {
         *self.lock() = Some(adoption);
     }
 
-    /// Whether an answer wants to leave.
-    pub fn is_offered(&self) -> bool {
+    fn is_offered(&self) -> bool {
         self.lock().is_some()
     }
 
@@ -94,6 +104,7 @@ impl Body for Opening {
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         if let Some(head) = self.head.take() {
+            self.handoff.begin();
             return Poll::Ready(Some(Ok(Frame::data(head))));
         }
         if let Some(adoption) = self.adoption.take() {

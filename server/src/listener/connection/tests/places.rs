@@ -100,26 +100,40 @@ async fn a_stream_that_is_dropped_on_the_way_gives_all_back() {
     stage.all_is_given_back(&[("viewer", 1)]).await;
 }
 
+/// Asks for a stream of which no more than this is taken.
+async fn stalls(stage: &Stage, request: &str, cut: usize) {
+    let (mut viewer, accepted) = stage.connect().await;
+    let valve = Valve::open();
+    valve.let_pass(cut);
+    let mut driving = Box::pin(stage.drive(accepted, &valve));
+    viewer.send(request).await;
+    assert!(timeout(SOON, valve.until_shut(driving.as_mut())).await.unwrap().is_none());
+    tokio::time::pause();
+    let begin = Instant::now();
+    let (http, _) = timeout(STALL * 2, driving).await.expect("it is given up");
+    assert!(matches!(http, Http::Stalled), "{http:?}");
+    let took = begin.elapsed();
+    assert!(took >= STALL - Duration::from_millis(100) && took < STALL + Duration::from_secs(1), "{took:?}");
+    tokio::time::resume();
+    assert_eq!(stage.open(), 0, "cut at {cut}");
+}
+
 #[tokio::test]
 async fn a_viewer_that_does_not_take_its_first_status_for_30_s_is_dropped_and_gives_all_back() {
     let stage = Stage::new().await;
-    for cut in [0, 400] {
-        let (mut viewer, accepted) = stage.connect().await;
-        let valve = Valve::open();
-        valve.let_pass(cut);
-        let mut driving = Box::pin(stage.drive(accepted, &valve));
-        viewer.send(&stage.stream()).await;
-        assert!(timeout(SOON, valve.until_shut(driving.as_mut())).await.unwrap().is_none());
-        tokio::time::pause();
-        let begin = Instant::now();
-        let (http, _) = timeout(STALL * 2, driving).await.expect("it is given up");
-        assert!(matches!(http, Http::Stalled), "{http:?}");
-        let took = begin.elapsed();
-        assert!(took >= STALL - Duration::from_millis(100) && took < STALL + Duration::from_secs(1), "{took:?}");
-        tokio::time::resume();
-        assert_eq!(stage.open(), 0, "cut at {cut}");
-    }
+    stalls(&stage, &stage.stream(), 0).await;
+    stalls(&stage, &stage.stream(), 400).await;
     stage.all_is_given_back(&[("viewer", 2)]).await;
+}
+
+#[tokio::test]
+async fn so_is_one_whose_first_statuses_are_more_than_hyper_keeps() {
+    let stage = Stage::new().await;
+    stage.beat("ready", &"\\u0001".repeat(128));
+    let guilds: Vec<_> = (1..=100_u64).map(|class| ((class << 22) + 7).to_string()).collect();
+    let request = stage.request(&format!("GET /api/v1/streams?guilds={} HTTP/1.1", guilds.join(",")), "");
+    stalls(&stage, &request, 0).await;
+    stage.all_is_given_back(&[("viewer", 1)]).await;
 }
 
 /// The seconds at which a token ends that holds for one to two seconds more, leeway included.
