@@ -164,4 +164,10 @@ impl Index {
             self.by_place.remove(&gone.place);
         }
     }
+
+    /// Whether nothing is left of anybody.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.ids.is_empty() && self.guilds.is_empty() && self.by_place.is_empty() && self.places.is_empty()
+    }
 }

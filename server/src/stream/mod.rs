@@ -10,6 +10,8 @@ mod look;
 mod opening;
 mod reactor;
 mod ring;
+#[cfg(test)]
+mod tests;
 mod viewer;
 
 use std::time::Duration;

@@ -126,7 +126,7 @@ impl Reactor {
     }
 
     /// Waits until there is something to do, at most for as long, and does one slice of each kind.
-    fn turn(&mut self, events: &mut Events, most: Option<Duration>) {
+    pub(super) fn turn(&mut self, events: &mut Events, most: Option<Duration>) {
         let pause = [self.pause(), most].into_iter().flatten().min();
         if let Err(error) = self.poll.poll(events, pause) {
             assert!(error.kind() == io::ErrorKind::Interrupted, "the kernel does not tell of sockets: {error}");
@@ -153,7 +153,7 @@ impl Reactor {
     }
 
     /// How long there is nothing to do; none if for ever.
-    fn pause(&self) -> Option<Duration> {
+    pub(super) fn pause(&self) -> Option<Duration> {
         let busy = !self.queue.is_empty() || !self.due.is_empty() || !self.resumed.is_empty() || self.desk.is_waiting();
         if busy {
             return Some(Duration::ZERO);
@@ -407,6 +407,18 @@ impl Reactor {
             }
         }
         self.desk.left();
+    }
+
+    #[cfg(test)]
+    pub(super) fn streams(&self) -> usize {
+        self.viewers.len()
+    }
+
+    /// Whether nothing is left of anybody.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        let waiting = self.queue.len() + self.due.len() + self.resumed.len();
+        self.viewers.is_empty() && self.index.is_empty() && waiting == 0 && self.ring.next().is_none()
     }
 }
 
