@@ -256,8 +256,12 @@ impl Reactor {
         for (id, place, own) in sight.guilds {
             let own = own.map(|facts| Template::new(&facts));
             if let Some(guild) = self.index.find(id) {
-                if self.index.place(guild) != place {
+                let elsewhere = self.index.place(guild) != place;
+                if elsewhere {
                     self.index.route(guild, place, &shared[&place]);
+                }
+                // Where a guild is not, nobody is told of its exceptions: it may have gone there and be back.
+                if elsewhere || self.index.has_own(guild) || own.is_some() {
                     moved.push(guild);
                 }
                 self.index.except(guild, own.clone());
