@@ -6,6 +6,7 @@ mod far_end;
 mod index;
 mod load;
 mod model;
+mod opening;
 mod random;
 mod routes;
 mod scene;

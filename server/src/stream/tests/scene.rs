@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http_body::Body;
 use mio::Events;
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -72,6 +73,14 @@ impl Deadline {
     #[expect(clippy::disallowed_methods, reason = "the kernel does not go by the clock of a test")]
     pub(super) fn is_over(&self) -> bool {
         Instant::now() >= self.0
+    }
+}
+
+/// What a body has to say now.
+pub(super) fn poll(opening: &mut Opening) -> Option<Bytes> {
+    match Pin::new(opening).poll_frame(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(frame) => Some(frame.unwrap().unwrap().into_data().unwrap()),
+        Poll::Pending => None,
     }
 }
 
@@ -143,24 +152,25 @@ impl Scene {
         self.monitor.goodbye(&Goodbye::parse(goodbye.to_string().as_bytes()).unwrap());
     }
 
-    /// Begins a stream as HTTP does. The viewer has its first statuses, and the connection has not left
-    /// HTTP yet.
-    pub(super) fn open(&mut self, guilds: &[GuildId], asked: Asked) -> Opened {
-        let Asked { framing, token } = asked;
+    /// The body of the answer to somebody who asks for a stream.
+    pub(super) fn opening(&self, guilds: &[GuildId], asked: Asked, handoff: &Handoff) -> Opening {
         let holder = Holder::Viewer("somebody".into());
         let place = self.places.admit(&holder, IpAddr::from(Ipv4Addr::LOCALHOST).into()).unwrap();
         let permits = Permits::new(place, self.metrics.clone());
+        Opening::new(&self.monitor, guilds, asked.framing, asked.token, permits, handoff.clone())
+    }
+
+    /// Begins a stream as HTTP does. The viewer has its first statuses, and the connection has not left
+    /// HTTP yet.
+    pub(super) fn open(&mut self, guilds: &[GuildId], asked: Asked) -> Opened {
         let handoff = Handoff::default();
-        let mut opening = Opening::new(&self.monitor, guilds, framing, token, permits, handoff.clone());
-        let mut context = Context::from_waker(Waker::noop());
-        let mut poll = || Pin::new(&mut opening).poll_frame(&mut context);
-        let Poll::Ready(Some(Ok(head))) = poll() else { panic!("a stream begins at once") };
-        assert!(poll().is_pending(), "and never ends");
+        let mut opening = self.opening(guilds, asked, &handoff);
+        let head = poll(&mut opening).expect("a stream begins at once");
+        assert_eq!(poll(&mut opening), None, "and never ends");
         handoff.flushed();
         let (socket, far) = connection();
-        let mut far = FarEnd::new(far, framing);
-        let head = head.into_data().unwrap();
-        far.take(&if framing == Framing::Chunked { chunk(&head) } else { head });
+        let mut far = FarEnd::new(far, asked.framing);
+        far.take(&if asked.framing == Framing::Chunked { chunk(&head) } else { head });
         self.viewers.push(far);
         Opened {
             adoption: handoff.take().unwrap(),
