@@ -21,7 +21,7 @@ test:
 web-test: web/node_modules
 	npm --prefix web test
 
-# Breaks every rule of liveness on purpose and shows that a test notices.
+# Breaks every rule of liveness and every promise of the reactor on purpose and shows that a test notices.
 mutants:
 	cargo run --quiet --package mutants
 

@@ -45,7 +45,7 @@ impl Handoff {
         *self.lock() = Some(adoption);
     }
 
-    fn is_offered(&self) -> bool {
+    pub(super) fn is_offered(&self) -> bool {
         self.lock().is_some()
     }
 
