@@ -4,7 +4,7 @@
 export npm_config_cache := $(CURDIR)/target/npm
 export npm_config_update_notifier := false
 
-.PHONY: run test web-test lint mutants bench screenshots clean
+.PHONY: run test web-test lint mutants bench soak screenshots clean
 
 # A simulated bot and a page that shows it: prints the link to open.
 run:
@@ -31,6 +31,12 @@ bench:
 	cargo build --release --package guildpulse --bin guildpulse
 	cargo build --release --package bench
 	@target/release/bench run --server target/release/guildpulse $(SCENARIO)
+
+# Five million viewers come and go: does the server keep anything of them?
+soak:
+	cargo build --release --package guildpulse --bin guildpulse
+	cargo build --release --package bench
+	@target/release/bench soak --server target/release/guildpulse
 
 lint: web/node_modules
 	cargo fmt --all --check

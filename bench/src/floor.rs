@@ -25,7 +25,6 @@ const COMMANDS: Token = Token(usize::MAX - 3);
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache, no-transform\r\n\
     x-accel-buffering: no\r\nvary: Origin\r\nconnection: keep-alive\r\ntransfer-encoding: chunked\r\n\
     date: Sun, 22 Nov 2026 20:20:01 GMT\r\n\r\n";
-const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 14\r\n\r\n{\"accepted\":1}";
 
 /// Serves until whoever started it is gone.
 pub(crate) fn run() -> Result<()> {
@@ -124,7 +123,7 @@ impl Floor {
         Ok(())
     }
 
-    /// A beat, of which only the version counts. As with the server, one with another version is
+    /// A beat, of which only the version and the number of shards count. As with the server, one with another version is
     /// published to all.
     fn command(&mut self) -> Result<()> {
         let Some(commands) = &mut self.commands else { return Ok(()) };
@@ -145,8 +144,10 @@ impl Floor {
             self.seq += 1;
             self.publish();
         }
+        let body = format!("{{\"accepted\":{}}}", beat.matches("{\"id\":").count());
         if let Some(commands) = &mut self.commands {
-            commands.write_all(ANSWER)?;
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            commands.write_all(answer.as_bytes())?;
         }
         Ok(())
     }

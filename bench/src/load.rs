@@ -1,11 +1,15 @@
 //! The load: thousands of viewers on one thread.
 
+mod churn;
+mod plan;
 pub(crate) mod pump;
+mod story;
 mod viewer;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -14,6 +18,9 @@ use mio::{Events, Poll};
 
 use crate::clock::{self, Bound};
 use crate::parser::{Revision, Status};
+pub(crate) use plan::{Plan, Reads, Stage, Way};
+pub(crate) use story::Story;
+pub(crate) use viewer::Fault;
 use viewer::Viewer;
 
 /// A guild of shard 0, with as many digits as every later one has.
@@ -22,24 +29,6 @@ pub(crate) const FIRST_GUILD: u64 = 200_000_000_000_000_000 >> 22 << 22;
 pub(crate) const NEXT_GUILD: u64 = 1 << 22;
 /// No loop waits longer before it looks whether it should end.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// What a viewer that is to be opened looks at.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Plan {
-    pub(crate) guild: u64,
-    /// Viewers of one group look at one shard: their revisions have to agree.
-    pub(crate) group: u32,
-    pub(crate) reads: Reads,
-}
-
-/// How a viewer reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reads {
-    /// As soon as there is something.
-    AtOnce,
-    /// Its first status, and then nothing, into a buffer as small as the kernel allows.
-    OnlyTheFirst,
-}
 
 /// What arrived.
 #[derive(Debug)]
@@ -76,8 +65,14 @@ pub(crate) struct Load {
     buffer: Vec<u8>,
     to: SocketAddr,
     viewers: Vec<Viewer>,
-    /// Counts up, while viewers are opened, to the end of their range.
-    opened: usize,
+    /// What they may be told, if that is known.
+    story: Option<Arc<Story>>,
+    /// How many times a viewer has got its first status.
+    joins: u64,
+    /// How many have left before that.
+    gone: u64,
+    /// Who has left by itself since this was last looked at.
+    left: Vec<usize>,
     tally: Tally,
     wanted: Wanted,
     bound: Bound,
@@ -94,18 +89,31 @@ impl Load {
             buffer,
             to,
             viewers: Vec::new(),
-            opened: 0,
+            story: None,
+            joins: 0,
+            gone: 0,
+            left: Vec::new(),
             tally: Tally::new()?,
             wanted,
             bound: bound.clone(),
         })
     }
 
+    /// Nobody yet; whoever comes is held against this story.
+    pub(crate) fn hearing(story: Arc<Story>, to: SocketAddr, bound: &Bound) -> Result<Self> {
+        Ok(Self { story: Some(story), ..Self::new(to, bound)? })
+    }
+
+    /// How many times a viewer has got its first status.
+    pub(crate) fn joins(&self) -> u64 {
+        self.joins
+    }
+
     /// Prepares viewers, and returns which they are.
     pub(crate) fn add(&mut self, plans: impl IntoIterator<Item = Plan>) -> Result<Range<usize>> {
         let first = self.viewers.len();
         for plan in plans {
-            self.viewers.push(Viewer::new(self.viewers.len(), plan)?);
+            self.viewers.push(Viewer::new(self.viewers.len(), plan, self.story.as_ref())?);
         }
         Ok(first..self.viewers.len())
     }
@@ -115,9 +123,10 @@ impl Load {
     pub(crate) fn open(&mut self, who: Range<usize>, at_once: usize) -> Result<Duration> {
         let begin = clock::now();
         let mut next = who.start;
-        self.opened = who.start;
-        while self.opened < who.end {
-            while next < who.end && next - self.opened < at_once {
+        let before = self.joins;
+        let opened = |load: &Self| who.start + usize::try_from(load.joins - before).expect("no more than there are");
+        while opened(self) < who.end {
+            while next < who.end && next - opened(self) < at_once {
                 self.viewers[next].connect(next, self.to, self.poll.registry())?;
                 next += 1;
                 // Answers are read while requests are still being made, as they would be by many.
@@ -170,14 +179,17 @@ impl Load {
     pub(crate) fn check_revisions(&self) -> Result<()> {
         let groups = self.viewers.iter().map(Viewer::group).max().map_or(0, |group| group as usize + 1);
         let mut newest = vec![Revision::default(); groups];
-        let readers = || self.viewers.iter().filter(|viewer| viewer.is_open() && viewer.reads() == Reads::AtOnce);
-        for viewer in readers() {
+        for viewer in self.readers() {
             let newest = &mut newest[viewer.group() as usize];
             *newest = viewer.revision().max(*newest);
         }
-        let behind = readers().filter(|viewer| viewer.revision() < newest[viewer.group() as usize]).count();
-        ensure!(behind == 0, "{behind} viewers are behind the newest status");
+        let behind = self.readers().filter(|viewer| viewer.revision() < newest[viewer.group() as usize]).count();
+        ensure!(behind == 0, Fault::Behind(behind));
         Ok(())
+    }
+
+    fn readers(&self) -> impl Iterator<Item = &Viewer> {
+        self.viewers.iter().filter(|viewer| viewer.is_open() && viewer.reads() == Reads::AtOnce)
     }
 
     /// How many transitions these viewers have seen, and whether all of them saw the bot online.
@@ -198,27 +210,43 @@ impl Load {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
             polled => polled?,
         }
-        let Self { events, viewers, opened, buffer, tally, wanted, .. } = self;
-        for event in events.iter() {
-            let viewer = &mut viewers[event.token().0];
+        // They are put back, so that who is read can be looked up meanwhile.
+        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        let handled = events.iter().try_for_each(|event| {
+            let index = event.token().0;
+            let (was_here, was_coming) = (self.viewers[index].is_here(), self.viewers[index].is_coming());
             if event.is_writable() {
-                viewer.ask()?;
+                self.viewers[index].ask()?;
             }
-            if !event.is_readable() {
-                continue;
+            let joined = event.is_readable() && self.read(index)?;
+            if was_here && !self.viewers[index].is_here() {
+                self.left.push(index);
+                self.gone += u64::from(was_coming && !joined);
             }
-            let was_open = viewer.is_open();
-            viewer.read(buffer, tally, &mut |tally, is_due, status: Status<'_>| {
-                tally.statuses += 1;
-                if *is_due && status.says(&wanted.text) {
-                    *is_due = false;
-                    wanted.missing -= 1;
-                    tally.latency.saturating_record(nanos(wanted.since.elapsed()));
-                }
-            })?;
-            *opened += usize::from(!was_open && viewer.is_open());
+            Ok(())
+        });
+        self.events = events;
+        handled
+    }
+
+    /// Says whether the viewer has got its first status.
+    fn read(&mut self, index: usize) -> Result<bool> {
+        let Self { viewers, buffer, tally, wanted, joins, .. } = self;
+        let joined = viewers[index].read(buffer, tally, &mut |tally, is_due, status| wanted.hear(tally, is_due, status))?;
+        *joins += u64::from(joined);
+        Ok(joined)
+    }
+}
+
+impl Wanted {
+    /// A viewer has got a status.
+    fn hear(&mut self, tally: &mut Tally, is_due: &mut bool, status: Status<'_>) {
+        tally.statuses += 1;
+        if *is_due && status.says(&self.text) {
+            *is_due = false;
+            self.missing -= 1;
+            tally.latency.saturating_record(nanos(self.since.elapsed()));
         }
-        Ok(())
     }
 }
 

@@ -12,6 +12,7 @@ mod load;
 mod parser;
 mod process;
 mod scenario;
+mod soak;
 mod table;
 mod token;
 
@@ -26,6 +27,7 @@ use clap::{Parser, Subcommand};
 
 use process::Cores;
 use scenario::{Bench, Scenario};
+use soak::Length;
 use table::Table;
 
 /// Measures what a viewer, a delivery and a beat cost, beside what the kernel charges for the same
@@ -49,6 +51,15 @@ enum Command {
     },
     /// Names the scenarios
     List,
+    /// Lets five million viewers come and go, and looks at what the server keeps of them
+    Soak {
+        /// The server
+        #[arg(long, value_name = "PATH", default_value = "target/release/guildpulse")]
+        server: PathBuf,
+        /// Only forty thousand
+        #[arg(long)]
+        short: bool,
+    },
     /// The floor, which `run` starts by itself
     #[command(hide = true)]
     Floor,
@@ -58,6 +69,7 @@ fn main() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Run { server, scenarios } => run(server, &scenarios),
         Command::List => list(),
+        Command::Soak { server, short } => soak(server, if short { Length::SHORT } else { Length::FULL }),
         Command::Floor => floor::run().map(|()| 0),
     };
     match ended {
@@ -77,8 +89,8 @@ fn list() -> Result<u8> {
     Ok(0)
 }
 
-fn run(server: PathBuf, names: &[String]) -> Result<u8> {
-    let chosen = Scenario::choose(names)?;
+/// What is measured, on two cores, until somebody wants an end.
+fn bench(server: PathBuf) -> Result<Bench> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
         signal_hook::flag::register(signal, stop.clone())?;
@@ -86,7 +98,18 @@ fn run(server: PathBuf, names: &[String]) -> Result<u8> {
     process::raise_descriptor_limit()?;
     let cores = Cores::choose()?;
     cores.take_load()?;
-    let bench = Bench::new(server, cores, stop);
+    Ok(Bench::new(server, cores, stop))
+}
+
+fn soak(server: PathBuf, length: Length) -> Result<u8> {
+    let table = soak::run(&bench(server)?, length)?;
+    write!(stdout(), "{table}")?;
+    Ok(table.exit_code())
+}
+
+fn run(server: PathBuf, names: &[String]) -> Result<u8> {
+    let chosen = Scenario::choose(names)?;
+    let bench = bench(server)?;
     let mut table = Table::default();
     for scenario in chosen {
         writeln!(stderr(), "{} …", scenario.name())?;

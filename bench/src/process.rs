@@ -129,6 +129,11 @@ impl Measured {
         let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).context("smaps_rollup without Pss")?;
         Ok(line.trim().trim_end_matches(" kB").trim().parse()?)
     }
+
+    /// How many descriptors it has open.
+    pub(crate) fn descriptors(&self) -> Result<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
+    }
 }
 
 impl Drop for Measured {

@@ -75,8 +75,8 @@ enum Held {
     Figure,
     /// The figure as a multiple of the floor's.
     Ratio(f64),
-    /// Nothing: the multiple is only shown.
-    Nothing(f64),
+    /// Nothing: the multiple is only shown, where there is one.
+    Nothing(Option<f64>),
 }
 
 /// One line.
@@ -106,7 +106,13 @@ impl Row {
     pub(crate) fn note(name: impl Into<String>, unit: Unit, figure: f64, floor: f64, ratio: f64) -> Self {
         // No number is held against this.
         let target = Target::AtMost(f64::INFINITY);
-        Self { name: name.into(), unit, figure, floor: Some(floor), held: Held::Nothing(ratio), target }
+        Self { name: name.into(), unit, figure, floor: Some(floor), held: Held::Nothing(Some(ratio)), target }
+    }
+
+    /// A figure that is only shown.
+    pub(crate) fn figure(name: impl Into<String>, unit: Unit, figure: f64) -> Self {
+        let target = Target::AtMost(f64::INFINITY);
+        Self { name: name.into(), unit, figure, floor: None, held: Held::Nothing(None), target }
     }
 
     /// A figure with the floor's figure beside it, which changes nothing.
@@ -127,7 +133,7 @@ impl Row {
         let (ratio, target) = match self.held {
             Held::Figure => (self.floor.map(|floor| self.figure / floor), self.target.show(|number| self.unit.show(number))),
             Held::Ratio(ratio) => (Some(ratio), self.target.show(|number| format!("{number:.2} × floor"))),
-            Held::Nothing(ratio) => (Some(ratio), "–".into()),
+            Held::Nothing(ratio) => (ratio, "–".into()),
         };
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".into());
         let verdict = match self.held {

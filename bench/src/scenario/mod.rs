@@ -48,11 +48,13 @@ impl Bench {
         self.stop.load(Ordering::Relaxed)
     }
 
-    fn bound(&self, time: Duration) -> Bound {
+    /// A bound that ends with the program at the latest.
+    pub(crate) fn bound(&self, time: Duration) -> Bound {
         Bound::new(time, self.stop.clone())
     }
 
-    fn start(&self, kind: Kind, bound: &Bound) -> Result<Measured> {
+    /// Starts something that is measured.
+    pub(crate) fn start(&self, kind: Kind, bound: &Bound) -> Result<Measured> {
         Measured::start(kind, &self.server, self.cores, bound)
     }
 }
