@@ -4,7 +4,7 @@
 export npm_config_cache := $(CURDIR)/target/npm
 export npm_config_update_notifier := false
 
-.PHONY: run test web-test lint mutants bench soak screenshots clean
+.PHONY: run test web-test lint mutants bench bench-peers soak screenshots clean
 
 # A simulated bot and a page that shows it: prints the link to open.
 run:
@@ -31,6 +31,13 @@ bench:
 	cargo build --release --package guildpulse --bin guildpulse
 	cargo build --release --package bench
 	@target/release/bench run --server target/release/guildpulse $(SCENARIO)
+
+# The same beside nginx with nchan and a server in Node, as far as that can be compared.
+bench-peers:
+	@sh tools/packages.sh nginx libnginx-mod-nchan=/usr/lib/nginx/modules/ngx_nchan_module.so
+	cargo build --release --package guildpulse --bin guildpulse
+	cargo build --release --package bench
+	@target/release/bench peers --server target/release/guildpulse
 
 # Five million viewers come and go: does the server keep anything of them?
 soak:

@@ -78,16 +78,29 @@ impl Connection {
 
     /// Sends a beat and leaves the answer for later.
     pub(crate) fn send(&mut self, beat: &Beat<'_>) -> Result<()> {
-        Ok(self.0.write_all(&beat.request())?)
+        self.ask(&beat.request())
     }
 
     /// Waits for the answer; fails unless the beat counted for all of its shards.
     pub(crate) fn settle(&mut self, beat: &Beat<'_>) -> Result<()> {
+        self.wait_for(|answer| {
+            let Some(accepted) = accepted(answer)? else { return Ok(false) };
+            ensure!(accepted == beat.shards.len(), "a beat counted for {accepted} of {} shards", beat.shards.len());
+            Ok(true)
+        })
+    }
+
+    /// Sends a request.
+    pub(crate) fn ask(&mut self, request: &[u8]) -> Result<()> {
+        Ok(self.0.write_all(request)?)
+    }
+
+    /// Reads until this says that the answer is whole.
+    pub(crate) fn wait_for(&mut self, is_whole: impl Fn(&[u8]) -> Result<bool>) -> Result<()> {
         let mut answer = Vec::new();
         let mut buffer = [0; 4096];
         loop {
-            if let Some(accepted) = accepted(&answer)? {
-                ensure!(accepted == beat.shards.len(), "a beat counted for {accepted} of {} shards", beat.shards.len());
+            if is_whole(&answer)? {
                 return Ok(());
             }
             match self.0.read(&mut buffer)? {

@@ -17,7 +17,7 @@ use hdrhistogram::Histogram;
 use mio::{Events, Poll};
 
 use crate::clock::{self, Bound};
-use crate::parser::{Revision, Status};
+use crate::parser::{Dialect, Revision, Status};
 pub(crate) use plan::{Plan, Reads, Stage, Way};
 pub(crate) use story::Story;
 pub(crate) use viewer::Fault;
@@ -64,6 +64,7 @@ pub(crate) struct Load {
     events: Events,
     buffer: Vec<u8>,
     to: SocketAddr,
+    dialect: Dialect,
     viewers: Vec<Viewer>,
     /// What they may be told, if that is known.
     story: Option<Arc<Story>>,
@@ -88,6 +89,7 @@ impl Load {
             events,
             buffer,
             to,
+            dialect: Dialect::Guildpulse,
             viewers: Vec::new(),
             story: None,
             joins: 0,
@@ -102,6 +104,11 @@ impl Load {
     /// Nobody yet; whoever comes is held against this story.
     pub(crate) fn hearing(story: Arc<Story>, to: SocketAddr, bound: &Bound) -> Result<Self> {
         Ok(Self { story: Some(story), ..Self::new(to, bound)? })
+    }
+
+    /// Everybody is told in these words.
+    pub(crate) fn speak(&mut self, dialect: Dialect) {
+        self.dialect = dialect;
     }
 
     /// How many times a viewer has got its first status.
@@ -127,7 +134,7 @@ impl Load {
         let opened = |load: &Self| who.start + usize::try_from(load.joins - before).expect("no more than there are");
         while opened(self) < who.end {
             while next < who.end && next - opened(self) < at_once {
-                self.viewers[next].connect(next, self.to, self.poll.registry())?;
+                self.viewers[next].connect(next, self.to, self.dialect, self.poll.registry())?;
                 next += 1;
                 // Answers are read while requests are still being made, as they would be by many.
                 if next.is_multiple_of(64) {

@@ -9,6 +9,7 @@ mod clock;
 mod floor;
 mod frames;
 mod load;
+mod message;
 mod parser;
 mod process;
 mod scenario;
@@ -26,7 +27,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use process::Cores;
-use scenario::{Bench, Scenario};
+use scenario::{Bench, Measure, Scenario};
 use soak::Length;
 use table::Table;
 
@@ -60,6 +61,12 @@ enum Command {
         #[arg(long)]
         short: bool,
     },
+    /// Measures the server beside its peers, which have to be installed, and prints the table
+    Peers {
+        /// The server, built with --release
+        #[arg(long, value_name = "PATH", default_value = "target/release/guildpulse")]
+        server: PathBuf,
+    },
     /// The floor, which `run` starts by itself
     #[command(hide = true)]
     Floor,
@@ -70,6 +77,7 @@ fn main() -> ExitCode {
         Command::Run { server, scenarios } => run(server, &scenarios),
         Command::List => list(),
         Command::Soak { server, short } => soak(server, if short { Length::SHORT } else { Length::FULL }),
+        Command::Peers { server } => peers(server),
         Command::Floor => floor::run().map(|()| 0),
     };
     match ended {
@@ -104,6 +112,24 @@ fn bench(server: PathBuf) -> Result<Bench> {
 fn soak(server: PathBuf, length: Length) -> Result<u8> {
     let table = soak::run(&bench(server)?, length)?;
     write!(stdout(), "{table}")?;
+    Ok(table.exit_code())
+}
+
+fn peers(server: PathBuf) -> Result<u8> {
+    let bench = bench(server)?;
+    let versions = scenario::versions(&bench)?;
+    let mut table = Table::default();
+    for measure in Measure::ALL {
+        writeln!(stderr(), "{} …", measure.name())?;
+        if let Err(error) = measure.run(&bench, &mut table) {
+            writeln!(stderr(), "{} could not be measured: {error:#}", measure.name())?;
+            table.fail(measure.name());
+        }
+        if bench.is_stopped() {
+            break;
+        }
+    }
+    write!(stdout(), "{table}\n{versions}")?;
     Ok(table.exit_code())
 }
 

@@ -47,6 +47,15 @@ impl FromStr for Revision {
     }
 }
 
+/// Whose words are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// Those of PROTOCOL.md.
+    Guildpulse,
+    /// Those of nchan: no chunks, ids of its own, and a comment for a greeting.
+    Nchan,
+}
+
 /// A whole status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Status<'a> {
@@ -71,11 +80,14 @@ enum Stage {
     DataEnd,
     Trailer,
     Over,
+    /// A body without chunks.
+    Unframed,
 }
 
 /// How far a stream has been read.
 #[derive(Debug)]
 pub(crate) struct Parser {
+    dialect: Dialect,
     stage: Stage,
     /// The beginning of a line of HTTP whose rest has not arrived.
     line: Vec<u8>,
@@ -85,8 +97,8 @@ pub(crate) struct Parser {
 
 impl Parser {
     /// Nothing has been read yet.
-    pub(crate) fn new() -> Self {
-        Self { stage: Stage::Head, line: Vec::new(), event: Vec::new() }
+    pub(crate) fn new(dialect: Dialect) -> Self {
+        Self { dialect, stage: Stage::Head, line: Vec::new(), event: Vec::new() }
     }
 
     /// Whether the last chunk has been read.
@@ -100,8 +112,11 @@ impl Parser {
             match self.stage {
                 Stage::Head => {
                     if let Some(head) = take_line(&mut self.line, &mut bytes, b"\r\n\r\n").map_err(Broken::Head)? {
-                        check_head(&head)?;
-                        self.stage = Stage::Size;
+                        check_head(&head, self.dialect)?;
+                        self.stage = match self.dialect {
+                            Dialect::Guildpulse => Stage::Size,
+                            Dialect::Nchan => Stage::Unframed,
+                        };
                     }
                 }
                 Stage::Size => {
@@ -126,6 +141,10 @@ impl Parser {
                         self.stage = if end == Stage::Trailer { Stage::Over } else { Stage::Size };
                     }
                 }
+                Stage::Unframed => {
+                    self.data(bytes, sink)?;
+                    bytes = &[];
+                }
                 Stage::Over => return Err(Broken::Chunk("bytes behind the last chunk".into())),
             }
         }
@@ -142,7 +161,10 @@ impl Parser {
         };
         let mut begin = 0;
         while let Some(length) = memmem::find(&text[begin..], b"\n\n") {
-            read_event(&text[begin..begin + length], sink)?;
+            match self.dialect {
+                Dialect::Guildpulse => read_event(&text[begin..begin + length], sink)?,
+                Dialect::Nchan => read_message(&text[begin..begin + length], sink)?,
+            }
             begin += length + 2;
         }
         if text.len() - begin > LONGEST_EVENT {
@@ -168,12 +190,18 @@ fn take_line(line: &mut Vec<u8>, bytes: &mut &[u8], end: &[u8]) -> Result<Option
     Ok(Some(std::mem::take(line)))
 }
 
-fn check_head(head: &[u8]) -> Result<(), Broken> {
+fn check_head(head: &[u8], dialect: Dialect) -> Result<(), Broken> {
     let head = String::from_utf8_lossy(head).to_ascii_lowercase();
     let has = |line: &str| head.lines().any(|known| known == line);
-    let is_stream = head.starts_with("http/1.1 200 ok\r\n")
-        && has("content-type: text/event-stream")
-        && has("transfer-encoding: chunked");
+    let is_body = match dialect {
+        Dialect::Guildpulse => has("content-type: text/event-stream") && has("transfer-encoding: chunked"),
+        Dialect::Nchan => {
+            has("content-type: text/event-stream; charset=utf-8")
+                && !head.contains("transfer-encoding:")
+                && !head.contains("content-length:")
+        }
+    };
+    let is_stream = head.starts_with("http/1.1 200 ok\r\n") && is_body;
     if is_stream { Ok(()) } else { Err(Broken::Head(head)) }
 }
 
@@ -211,6 +239,26 @@ fn read_event(event: &[u8], sink: &mut impl FnMut(Status<'_>)) -> Result<(), Bro
     if matches!(first, b"event: hello" | b"event: goodbye") { Ok(()) } else { Err(broken()) }
 }
 
+/// An event of nchan, whose id is a time and a number. Its data is a status as it was published.
+fn read_message(event: &[u8], sink: &mut impl FnMut(Status<'_>)) -> Result<(), Broken> {
+    const REVISION: &[u8] = b",\"revision\":\"";
+    if event == b": hi" {
+        return Ok(());
+    }
+    let broken = || Broken::Event(String::from_utf8_lossy(event).into_owned());
+    let end = memchr::memchr(b'\n', event).ok_or_else(broken)?;
+    let id = event[..end].strip_prefix(b"id: ").ok_or_else(broken)?;
+    if !id.iter().all(|letter| letter.is_ascii_digit() || *letter == b':') {
+        return Err(broken());
+    }
+    let data = event[end + 1..].strip_prefix(b"data: ").ok_or_else(broken)?;
+    let whole = data.strip_suffix(b"\"}").filter(|data| data.starts_with(b"{\"guildId\":\"")).ok_or_else(broken)?;
+    let revision = &whole[memmem::rfind(whole, REVISION).ok_or_else(broken)? + REVISION.len()..];
+    let revision = std::str::from_utf8(revision).map_err(|_| broken())?.parse()?;
+    sink(Status { revision, data });
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,7 +267,11 @@ mod tests {
     const WHOLE: &[u8] = include_bytes!("../../protocol/fixtures/stream-whole.chunked");
 
     fn read(pieces: &[&[u8]]) -> Result<(Vec<(Revision, usize)>, bool), Broken> {
-        let mut parser = Parser::new();
+        read_as(Dialect::Guildpulse, pieces)
+    }
+
+    fn read_as(dialect: Dialect, pieces: &[&[u8]]) -> Result<(Vec<(Revision, usize)>, bool), Broken> {
+        let mut parser = Parser::new(dialect);
         let mut statuses = Vec::new();
         for piece in pieces {
             parser.feed(piece, &mut |status| statuses.push((status.revision, status.data.len())))?;
@@ -302,6 +354,25 @@ mod tests {
         ] {
             assert!(matches!(read(&[head.as_bytes()]), Err(Broken::Head(_))), "{head:?}");
         }
+    }
+
+    #[test]
+    fn a_stream_of_nchan_reads_the_same_wherever_it_is_cut_and_is_no_other() {
+        let stream = "HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nContent-Type: text/event-stream; charset=utf-8\r\n\
+            Connection: keep-alive\r\n\r\n: hi\n\nid: 1795676420:0\ndata: {\"guildId\":\"7\",\"revision\":\"1.3\"}\n\n";
+        let bytes = stream.as_bytes();
+        let read = |bytes: &[&[u8]]| read_as(Dialect::Nchan, bytes);
+        let whole = read(&[bytes]).unwrap();
+        assert_eq!(whole, (vec![(Revision { boot: 1, seq: 3 }, 32)], false));
+        for cut in 0..bytes.len() {
+            assert_eq!(read(&[&bytes[..cut], &bytes[cut..]]).unwrap(), whole, "cut at {cut}");
+        }
+        for (right, wrong) in
+            [("id: 1", "id: x"), ("data", "date"), ("\"}", "\""), ("1.3", "13"), (": hi", ": ho"), ("; charset=utf-8", "")]
+        {
+            assert!(read(&[stream.replace(right, wrong).as_bytes()]).is_err(), "{wrong}");
+        }
+        assert!(read_as(Dialect::Guildpulse, &[bytes]).is_err());
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Processes that are measured: started on a core of their own, read from `/proc`, and ended.
 
+pub(crate) mod peers;
+
 use std::fs::{self, File};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -24,6 +26,22 @@ pub(crate) enum Kind {
     Floor,
     /// The server.
     Server,
+    /// A peer: nginx with nchan.
+    Nchan,
+    /// A peer: a server in Node, written by hand.
+    Node,
+}
+
+impl Kind {
+    /// What it is called in the table of peers.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Floor => "floor",
+            Self::Server => "guildpulse",
+            Self::Nchan => "nchan",
+            Self::Node => "Node",
+        }
+    }
 }
 
 /// A core for what is measured and one for the load.
@@ -88,6 +106,7 @@ impl Measured {
     pub(crate) fn start(kind: Kind, server: &Path, cores: Cores, bound: &Bound) -> Result<Self> {
         let folder = TempDir::with_prefix("guildpulse-bench-")?;
         let log = folder.path().join("log");
+        let mut silent = None;
         let mut command = match kind {
             Kind::Floor => {
                 let mut command = Command::new(std::env::current_exe()?);
@@ -101,6 +120,12 @@ impl Measured {
                 command.env("GUILDPULSE_JWT_SECRET", SECRET).env("GUILDPULSE_BOT_TOKEN", BOT_TOKEN);
                 command
             }
+            Kind::Nchan => {
+                let (command, addresses) = peers::nchan(folder.path())?;
+                silent = Some(addresses);
+                command
+            }
+            Kind::Node => peers::node(folder.path())?,
         };
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
         let unset = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -109,7 +134,12 @@ impl Measured {
         loop {
             bound.check()?;
             let said = fs::read_to_string(&log)?;
-            if let Some((public, admin)) = addresses(&said) {
+            // Who does not say that it listens can be asked.
+            let listening = match silent {
+                Some(all) => all.iter().all(|address| TcpStream::connect(address).is_ok()).then_some(all.into()),
+                None => addresses(&said),
+            };
+            if let Some((public, admin)) = listening {
                 (measured.public, measured.admin) = (public, admin);
                 return Ok(measured);
             }

@@ -12,7 +12,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::story::{Expected, Story};
 use super::{Plan, Reads, Stage, Tally, Way};
-use crate::parser::{Broken, Parser, Revision, Status};
+use crate::parser::{Broken, Dialect, Parser, Revision, Status};
 use crate::token;
 
 /// Viewers come from 127.0.0.1 to 127.0.0.9, so that no address runs out of ports.
@@ -147,7 +147,7 @@ impl Viewer {
     }
 
     /// Begins to connect.
-    pub(super) fn connect(&mut self, index: usize, to: SocketAddr, registry: &Registry) -> Result<()> {
+    pub(super) fn connect(&mut self, index: usize, to: SocketAddr, dialect: Dialect, registry: &Registry) -> Result<()> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
@@ -167,7 +167,7 @@ impl Viewer {
         }
         let mut socket = TcpStream::from_std(socket.into());
         registry.register(&mut socket, Token(index), Interest::READABLE | Interest::WRITABLE)?;
-        self.connection = Some(Connection { socket, parser: Parser::new(), asked: false, bytes: 0, statuses: 0 });
+        self.connection = Some(Connection { socket, parser: Parser::new(dialect), asked: false, bytes: 0, statuses: 0 });
         Ok(())
     }
 

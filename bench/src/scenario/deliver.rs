@@ -24,9 +24,9 @@ const TIME: Duration = Duration::from_secs(150);
 
 /// What one turn found, for a delivery.
 #[derive(Debug)]
-struct Cost {
-    micros: f64,
-    bytes: f64,
+pub(super) struct Cost {
+    pub(super) micros: f64,
+    pub(super) bytes: f64,
 }
 
 pub(super) fn run(bench: &Bench, shape: Shape) -> Result<Vec<Row>> {
@@ -49,7 +49,7 @@ pub(super) fn run(bench: &Bench, shape: Shape) -> Result<Vec<Row>> {
     Ok(vec![Row::ratio(name, Unit::CpuMicros, middle(servers), middle(floors), middle(ratios), TARGET)])
 }
 
-fn turn(bench: &Bench, kind: Kind, shape: Shape, bound: &Bound) -> Result<Cost> {
+pub(super) fn turn(bench: &Bench, kind: Kind, shape: Shape, bound: &Bound) -> Result<Cost> {
     let mut site = Site::start(bench, kind, bound)?;
     site.open(shape.viewers(0..VIEWERS))?;
     site.publish_often(WARM_UP, PAUSE)?;

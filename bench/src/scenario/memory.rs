@@ -27,7 +27,7 @@ pub(super) fn run(bench: &Bench, shape: Shape) -> Result<Vec<Row>> {
     Ok(vec![Row::absolute(name, Unit::Kib, server, TARGET).beside(floor)])
 }
 
-fn slope(bench: &Bench, kind: Kind, shape: Shape, bound: &Bound) -> Result<f64> {
+pub(super) fn slope(bench: &Bench, kind: Kind, shape: Shape, bound: &Bound) -> Result<f64> {
     let mut site = Site::start(bench, kind, bound)?;
     let mut memory_with = |viewers| {
         site.open(shape.viewers(viewers))?;

@@ -6,6 +6,7 @@ mod idle;
 mod latency;
 mod memory;
 mod opens;
+mod peers;
 mod site;
 mod stalled;
 mod storm;
@@ -28,6 +29,8 @@ const ROUNDS: usize = 3;
 /// How many viewers are asked for at a time where nothing else is said: fewer than the backlog, so
 /// that no handshake is dropped.
 const AT_ONCE: usize = 256;
+
+pub(crate) use peers::{Measure, versions};
 
 /// What all scenarios share.
 #[derive(Debug)]

@@ -22,18 +22,18 @@ const TIME: Duration = Duration::from_secs(90);
 
 /// What one turn found, in opens.
 #[derive(Debug)]
-struct Rate {
-    per_second: f64,
-    per_cpu_second: f64,
-    bytes: f64,
+pub(super) struct Rate {
+    pub(super) per_second: f64,
+    pub(super) per_cpu_second: f64,
+    pub(super) bytes: f64,
 }
 
 pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let bound = bench.bound(TIME);
     let (mut floors, mut servers) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        floors.push(turn(bench, Kind::Floor, &bound)?);
-        servers.push(turn(bench, Kind::Server, &bound)?);
+        floors.push(turn(bench, Kind::Floor, Shape::OneEach, &bound)?);
+        servers.push(turn(bench, Kind::Server, Shape::OneEach, &bound)?);
     }
     for (floor, server) in floors.iter().zip(&servers) {
         let (floor, server) = (floor.bytes, server.bytes);
@@ -55,11 +55,11 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     Ok(vec![row, Row::note("the same, by its own CPU", Unit::PerCpuSecond, server, floor, ratio)])
 }
 
-fn turn(bench: &Bench, kind: Kind, bound: &Bound) -> Result<Rate> {
+pub(super) fn turn(bench: &Bench, kind: Kind, shape: Shape, bound: &Bound) -> Result<Rate> {
     let mut site = Site::start(bench, kind, bound)?;
-    site.open(Shape::OneEach.viewers(0..WARM_UP))?;
+    site.open(shape.viewers(0..WARM_UP))?;
     // Tokens are minted before the clock starts.
-    let who = site.load.add(Shape::OneEach.viewers(WARM_UP..WARM_UP + VIEWERS))?;
+    let who = site.load.add(shape.viewers(WARM_UP..WARM_UP + VIEWERS))?;
     site.load.take_tally()?;
     let (mut time, mut cpu) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..BATCHES {

@@ -7,7 +7,10 @@ use anyhow::{Result, ensure};
 use super::{AT_ONCE, Bench, Plan};
 use crate::beat::{Beat, Connection};
 use crate::clock::{self, Bound};
-use crate::load::Load;
+use crate::frames::Said;
+use crate::load::{FIRST_GUILD, Load};
+use crate::message;
+use crate::parser::Dialect;
 use crate::process::{Kind, Measured};
 
 /// A connection that was idle for longer may be closed by the server just when it is used.
@@ -24,6 +27,16 @@ pub(super) struct Site {
     beaten: Instant,
     versions: [String; 2],
     turn: usize,
+    publisher: Publisher,
+}
+
+/// Who makes the statuses.
+#[derive(Debug, Clone, Copy)]
+enum Publisher {
+    /// What is measured makes them of beats.
+    Measured,
+    /// We do, all for one guild, and number them ourselves.
+    Us { boot: u64, seq: u64 },
 }
 
 impl Site {
@@ -35,9 +48,16 @@ impl Site {
     /// The same, with two versions that take turns.
     pub(super) fn with_versions(bench: &Bench, kind: Kind, bound: &Bound, versions: [String; 2]) -> Result<Self> {
         let measured = bench.start(kind, bound)?;
-        let load = Load::new(measured.public, bound)?;
+        let mut load = Load::new(measured.public, bound)?;
+        let publisher = match kind {
+            Kind::Floor | Kind::Server | Kind::Node => Publisher::Measured,
+            Kind::Nchan => {
+                load.speak(Dialect::Nchan);
+                Publisher::Us { boot: clock::unix_seconds(), seq: 0 }
+            }
+        };
         let beats = Connection::open(measured.admin)?;
-        let mut site = Self { measured, load, beats, beaten: clock::now(), versions, turn: 0 };
+        let mut site = Self { measured, load, beats, beaten: clock::now(), versions, turn: 0, publisher };
         site.beat()?;
         Ok(site)
     }
@@ -54,20 +74,45 @@ impl Site {
     /// Beats without a change.
     pub(super) fn beat(&mut self) -> Result<()> {
         self.refresh_connection()?;
-        let beat = beat(&self.versions[self.turn]);
-        self.beats.send(&beat)?;
-        self.beats.settle(&beat)
+        self.send()?;
+        self.settle()
     }
 
     /// Beats with another version, and waits until everybody who reads has it.
     pub(super) fn publish(&mut self) -> Result<()> {
         self.refresh_connection()?;
         self.turn = 1 - self.turn;
-        let beat = beat(&self.versions[self.turn]);
         self.load.expect(&self.versions[self.turn]);
-        self.beats.send(&beat)?;
+        self.send()?;
         self.load.settle()?;
-        self.beats.settle(&beat)
+        self.settle()
+    }
+
+    fn send(&mut self) -> Result<()> {
+        let version = &self.versions[self.turn];
+        match &mut self.publisher {
+            Publisher::Measured => self.beats.send(&beat(version)),
+            Publisher::Us { boot, seq } => {
+                *seq += 1;
+                let now = "2026-11-22T20:20:00.000Z";
+                self.beats.ask(&message::request(&Said {
+                    guild: FIRST_GUILD,
+                    state: r#""healthy":true,"state":"online","reason":null"#,
+                    last_heartbeat: now,
+                    version,
+                    since: now,
+                    shard: (0, 1),
+                    revision: (*boot, *seq),
+                })?)
+            }
+        }
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        match self.publisher {
+            Publisher::Measured => self.beats.settle(&beat(&self.versions[self.turn])),
+            Publisher::Us { .. } => self.beats.wait_for(message::is_accepted),
+        }
     }
 
     /// Publishes so often, and reads for a while after each.
