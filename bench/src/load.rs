@@ -29,6 +29,8 @@ pub(crate) const FIRST_GUILD: u64 = 200_000_000_000_000_000 >> 22 << 22;
 pub(crate) const NEXT_GUILD: u64 = 1 << 22;
 /// No loop waits longer before it looks whether it should end.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long the load sleeps between two readings, if it reads in gulps.
+const GULP: Duration = Duration::from_millis(1);
 
 /// What arrived.
 #[derive(Debug)]
@@ -74,6 +76,8 @@ pub(crate) struct Load {
     gone: u64,
     /// Who has left by itself since this was last looked at.
     left: Vec<usize>,
+    /// Whether it sleeps between two readings rather than waits for something to read.
+    gulps: bool,
     tally: Tally,
     wanted: Wanted,
     bound: Bound,
@@ -95,6 +99,7 @@ impl Load {
             joins: 0,
             gone: 0,
             left: Vec::new(),
+            gulps: false,
             tally: Tally::new()?,
             wanted,
             bound: bound.clone(),
@@ -164,10 +169,19 @@ impl Load {
         self.wanted = Wanted { text: format!("\"version\":\"{version}\"").into_bytes(), since: clock::now(), missing };
     }
 
+    /// From now on, what has arrived is read each millisecond. Who sends never has to wake us.
+    pub(crate) fn read_in_gulps(&mut self) {
+        self.gulps = true;
+    }
+
     /// Waits until everybody has what was expected.
     pub(crate) fn settle(&mut self) -> Result<()> {
         while self.wanted.missing > 0 {
-            self.turn(LOOK).with_context(|| format!("{} viewers did not get a status", self.wanted.missing))?;
+            let wait = if self.gulps { Duration::ZERO } else { LOOK };
+            self.turn(wait).with_context(|| format!("{} viewers did not get a status", self.wanted.missing))?;
+            if self.gulps {
+                std::thread::sleep(GULP);
+            }
         }
         self.check_revisions()
     }
