@@ -21,6 +21,8 @@ fn what_cannot_be_measured_gives_2_and_is_said() {
         (&["run", "nonsense"][..], "there is no scenario `nonsense`"),
         (&["run", "--server", "/nonexistent", "idle"], "cannot start /nonexistent"),
         (&["run", "--server", "/bin/false", "idle"], "it ended at once"),
+        (&["peers", "--server", "/nonexistent"], "cannot start /nonexistent, which has to be installed"),
+        (&["soak", "--server", "/nonexistent"], "cannot start /nonexistent"),
     ] {
         let Output { status, stderr, .. } = bench(arguments);
         assert_eq!(status.code(), Some(2), "{arguments:?}");

@@ -49,7 +49,9 @@ pub(crate) fn versions(server: &Path) -> Result<String> {
 }
 
 fn said(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    let output = command
+        .output()
+        .with_context(|| format!("cannot start {}, which has to be installed", command.get_program().display()))?;
     // nginx says its version to standard error.
     let said = [output.stdout, output.stderr].concat();
     Ok(String::from_utf8_lossy(&said).trim().to_owned())
@@ -69,6 +71,6 @@ mod tests {
     #[test]
     fn what_is_not_installed_is_named() {
         let error = said(&mut Command::new("no-such-peer")).unwrap_err();
-        assert_eq!(error.to_string(), "cannot start no-such-peer");
+        assert_eq!(error.to_string(), "cannot start no-such-peer, which has to be installed");
     }
 }
