@@ -18,8 +18,9 @@ test:
 	$(MAKE) mutants
 
 # A real browser on the real program, which `cargo test` has built.
-web-test: web/node_modules
+web-test: web/node_modules web/client/node_modules
 	npm --prefix web test
+	npm --prefix web/client test
 
 # Breaks every rule of liveness and every promise of the reactor on purpose and shows that a test notices.
 mutants:
@@ -45,21 +46,22 @@ soak:
 	cargo build --release --package bench
 	@target/release/bench soak --server target/release/guildpulse
 
-lint: web/node_modules
+lint: web/node_modules web/client/node_modules
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 	npm --prefix web run check
+	npm --prefix web/client run check
 
 # Takes the pictures of the README anew.
 screenshots: web/node_modules
 	cargo build --bin guildpulse
 	SCREENSHOTS=$(CURDIR)/docs/images npm --prefix web test -- e2e/demo.test.ts -t 'who crashes'
 
-web/node_modules: web/package-lock.json
-	npm --prefix web ci --no-progress
+%/node_modules: %/package-lock.json
+	npm --prefix $* ci --no-progress
 	@touch $@
 
 clean:
 	cargo clean
-	rm -rf web/node_modules
+	rm -rf web/node_modules web/client/node_modules web/client/dist

@@ -1,0 +1,24 @@
+/** Everything without React. */
+export { followGuildStatus, type Following } from './connections.js'
+export { browser, type Environment, type EventSourceLike, type Page, type PageChange } from './environment.js'
+export { EventStream, type ConnectionState, type RetryOptions, type StreamListener } from './eventStream.js'
+export { fetchGuildStatus, GuildStatusError, type Answered, type FetchGuildStatusOptions } from './fetchGuildStatus.js'
+export {
+  GuildStatusConnection,
+  type Access,
+  type Follower,
+  type GuildStatusSnapshot,
+  type GuildStatusSource,
+} from './guildStatus.js'
+export {
+  compareRevisions,
+  parseGoodbye,
+  parseGuildStatus,
+  parseHello,
+  ParseError,
+  type Goodbye,
+  type GuildState,
+  type GuildStatus,
+  type Hello,
+  type StatusReason,
+} from './status.js'
