@@ -1,0 +1,79 @@
+'use client'
+
+import { useQuery, useQueryClient, type UseQueryResult } from '@tanstack/react-query'
+import { useMemo } from 'react'
+import type { ConnectionState } from './core/eventStream.js'
+import { POLL_MS, type Follower, type GuildStatusSnapshot, type GuildStatusSource } from './core/guildStatus.js'
+import type { GuildStatus } from './core/status.js'
+import { guildStatusKey, guildStatusOptions } from './query/guildStatusOptions.js'
+import { useGuildStatusSnapshot } from './react/useGuildStatusSnapshot.js'
+
+/** Where the status comes from, and who is told what goes wrong. */
+export interface UseGuildStatusRealtimeOptions<T = GuildStatus>
+  extends Omit<GuildStatusSource, 'guildId'>,
+    Pick<Follower, 'onParseError' | 'onUnauthorized'> {
+  /** What of the status is `data`. Nothing renders for the rest of it. */
+  select?: ((status: GuildStatus) => T) | undefined
+}
+
+/** What {@link useGuildStatusRealtime} returns: the result of the query, and its stream. */
+export type GuildStatusRealtime<T = GuildStatus> = UseQueryResult<T> & {
+  connectionState: ConnectionState
+  reconnect: () => void
+}
+
+/**
+ * The status of a guild, live: from a stream while that works, and from polls while it does not. All of a page who look
+ * at one guild share one stream.
+ *
+ * As with `useQuery`, a component renders again only for what it reads of the result.
+ */
+export function useGuildStatusRealtime<T = GuildStatus>(
+  guildId: string | null,
+  options: UseGuildStatusRealtimeOptions<T> = {},
+): GuildStatusRealtime<T> {
+  const client = useQueryClient()
+  const { onParseError, onUnauthorized, select, ...source } = options
+  const id = guildId ?? ''
+  const queryKey = guildStatusKey(id)
+  const followed = guildId ? { guildId, ...source } : null
+  const { selected: state, reconnect } = useGuildStatusSnapshot(followed, connectionAndPolls, {
+    onParseError,
+    onUnauthorized,
+    onPollNeeded: () => void client.invalidateQueries({ queryKey, exact: true }),
+    onSnapshot: ({ status }) => {
+      if (status && client.getQueryData(queryKey) !== status) client.setQueryData(queryKey, status)
+    },
+  })
+  const [connectionState, polls] = state.split(' ') as [ConnectionState, string]
+  const query = useQuery({
+    ...guildStatusOptions(id, source),
+    select: select as (status: GuildStatus) => T,
+    enabled: id !== '',
+    refetchInterval: polls === 'polls' ? POLL_MS : false,
+  })
+  return useMemo(() => withConnection(query, connectionState, reconnect), [query, connectionState, reconnect])
+}
+
+/** All of a snapshot that a render depends on, as one word and another. */
+function connectionAndPolls({ connectionState, isConfirmed, access }: GuildStatusSnapshot): string {
+  return `${connectionState} ${isConfirmed || access !== 'granted' ? 'rests' : 'polls'}`
+}
+
+/**
+ * The result with the connection. What is read of a result is what a component renders for, so nothing of it may be
+ * read here: each field gets a getter, which callers who spread it read as well.
+ */
+function withConnection<T>(
+  query: UseQueryResult<T>,
+  connectionState: ConnectionState,
+  reconnect: () => void,
+): GuildStatusRealtime<T> {
+  // But for one that seldom changes: of a result of which nothing is read, everything counts.
+  void query.isPending
+  const result = { connectionState, reconnect }
+  for (const key of Object.keys(query) as (keyof typeof query)[]) {
+    Object.defineProperty(result, key, { enumerable: true, get: () => query[key] })
+  }
+  return result as GuildStatusRealtime<T>
+}
