@@ -63,10 +63,11 @@ export function useSSE<T = unknown>(url: string | null, options: UseSSEOptions<T
     }
   }, [key])
 
-  const state = useSyncExternalStore(slot.subscribe, slot.getSnapshot, getServerSnapshot)
+  const read = () => {
+    const state = slot.getSnapshot()
+    return state.key === key ? state.value : 'connecting'
+  }
+  const connectionState = useSyncExternalStore(slot.subscribe, read, () => 'connecting' as const)
   const reconnect = useCallback(() => stream.current?.open(), [])
-  return { connectionState: state.key === key ? state.value : 'connecting', reconnect }
+  return { connectionState, reconnect }
 }
-
-const NOTHING = { key: '', value: 'connecting' } as const
-const getServerSnapshot = () => NOTHING
