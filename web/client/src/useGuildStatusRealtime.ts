@@ -1,7 +1,7 @@
 'use client'
 
 import { useQuery, useQueryClient, type UseQueryResult } from '@tanstack/react-query'
-import { useMemo } from 'react'
+import { useMemo, useRef } from 'react'
 import type { ConnectionState } from './core/eventStream.js'
 import { POLL_MS, type Follower, type GuildStatusSnapshot, type GuildStatusSource } from './core/guildStatus.js'
 import type { GuildStatus } from './core/status.js'
@@ -36,13 +36,17 @@ export function useGuildStatusRealtime<T = GuildStatus>(
   const { onParseError, onUnauthorized, select, ...source } = options
   const id = guildId ?? ''
   const queryKey = guildStatusKey(id)
+  const written = useRef<GuildStatus>(undefined)
   const followed = guildId ? { guildId, ...source } : null
   const { selected: state, reconnect } = useGuildStatusSnapshot(followed, connectionAndPolls, {
     onParseError,
     onUnauthorized,
-    onPollNeeded: () => void client.invalidateQueries({ queryKey, exact: true }),
-    onSnapshot: ({ status }) => {
-      if (status && client.getQueryData(queryKey) !== status) client.setQueryData(queryKey, status)
+    onPollNeeded: () => void client.invalidateQueries({ queryKey, exact: true }, { cancelRefetch: false }),
+    onSnapshot: ({ status, confirmedAt }) => {
+      // What was written once is not written again because the connection has changed: it is no younger for that.
+      if (!status || !confirmedAt || status === written.current) return
+      written.current = status
+      client.setQueryData(queryKey, status, { updatedAt: confirmedAt })
     },
   })
   const [connectionState, polls] = state.split(' ') as [ConnectionState, string]
