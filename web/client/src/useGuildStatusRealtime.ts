@@ -56,6 +56,8 @@ export function useGuildStatusRealtime<T = GuildStatus>(
     enabled: id !== '',
     refetchInterval: polls === 'polls' ? POLL_MS : false,
   })
+  // Who reads nothing is told everything, and this never changes.
+  void query.refetch
   return useMemo(() => withConnection(query, connectionState, reconnect), [query, connectionState, reconnect])
 }
 
