@@ -3,6 +3,7 @@
 import { useQuery, useQueryClient, type UseQueryResult } from '@tanstack/react-query'
 import { useMemo, useRef } from 'react'
 import type { ConnectionState } from './core/eventStream.js'
+import { GuildStatusError } from './core/fetchGuildStatus.js'
 import { POLL_MS, type Follower, type GuildStatusSnapshot, type GuildStatusSource } from './core/guildStatus.js'
 import type { GuildStatus } from './core/status.js'
 import { guildStatusKey, guildStatusOptions } from './query/guildStatusOptions.js'
@@ -54,11 +55,16 @@ export function useGuildStatusRealtime<T = GuildStatus>(
     ...guildStatusOptions(id, source),
     select: select as (status: GuildStatus) => T,
     enabled: id !== '',
-    refetchInterval: polls === 'polls' ? POLL_MS : false,
+    refetchInterval: ({ state }) => polls === 'polls' && Math.max(POLL_MS, retryAfter(state.error)),
   })
   // Who reads nothing is told everything, and this never changes.
   void query.refetch
   return useMemo(() => withConnection(query, connectionState, reconnect), [query, connectionState, reconnect])
+}
+
+/** How long the server wants not to be asked, in milliseconds. */
+function retryAfter(error: Error | null): number {
+  return (error instanceof GuildStatusError && error.retryAfterMs) || 0
 }
 
 /** All of a snapshot that a render depends on, as one word and another. */

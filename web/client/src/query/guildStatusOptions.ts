@@ -39,5 +39,6 @@ export function guildStatusOptions(guildId: string, { headers, ...source }: Guil
 /** The next answer may be another one. */
 function isWorthATry(error: Error): boolean {
   if (error instanceof ParseError) return false
-  return !(error instanceof GuildStatusError) || error.status >= 500
+  // Who says when to come back is not asked before.
+  return !(error instanceof GuildStatusError) || (error.status >= 500 && error.retryAfterMs === undefined)
 }
