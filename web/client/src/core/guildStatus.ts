@@ -359,7 +359,9 @@ export class GuildStatusConnection {
   #answeredWith(status: GuildStatus, asked: number): void {
     const counts = this.#newest.offerAnswer(status, asked)
     const now = this.#environment.now()
+    const wasOut = this.#snapshot.access !== 'granted'
     this.#become({ status: counts ? status : this.#snapshot.status, access: 'granted', confirmedAt: now })
+    if (wasOut && this.#unwatch) this.#connect()
     // Twice, because the server may have been away for the stream and back for the poll.
     if (this.#refusals >= 2) this.#pollOnly()
   }
@@ -376,12 +378,14 @@ export class GuildStatusConnection {
   }
 
   #leave(access: Access): void {
+    const isNews = this.#snapshot.access !== access
     this.#lose()
     this.#cancel('revive')
     this.#cancel('poll')
     this.#become({ access })
     this.#stream.giveUp()
-    if (access === 'signed-out') for (const follower of [...this.#followers]) follower.onUnauthorized?.()
+    if (access === 'forbidden' || !isNews) return
+    for (const follower of [...this.#followers]) follower.onUnauthorized?.()
   }
 
   /** There is no stream here, so it is not asked for again. */
