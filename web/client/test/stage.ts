@@ -9,8 +9,10 @@ export class Stage {
 
   constructor() {
     beforeEach(() => this.#begin())
-    afterEach(() => {
+    afterEach(async () => {
       cleanup()
+      // Whom nobody follows any more goes then.
+      await vi.advanceTimersByTimeAsync(0)
       vi.useRealTimers()
       vi.restoreAllMocks()
       vi.unstubAllGlobals()
