@@ -1,0 +1,20 @@
+'use client'
+
+import { ControlledBotStatus, type ControlledBotStatusProps } from './status/ControlledBotStatus.js'
+import { GuildBotStatus, type GuildBotStatusProps } from './status/GuildBotStatus.js'
+
+/** Either what is to be shown, or the guild that is to be followed. */
+export type BotStatusProps = ControlledBotStatusProps | GuildBotStatusProps
+
+/**
+ * Shows whether a bot is alive: a mark and a word, since when it is not, and a way to try again.
+ *
+ * Its looks are Tailwind's classes (`guildpulse/tailwind.css`) or a stylesheet of its own (`guildpulse/styles.css`).
+ */
+export function BotStatus(props: BotStatusProps) {
+  return props.guildId === undefined ? (
+    <ControlledBotStatus {...(props as ControlledBotStatusProps)} />
+  ) : (
+    <GuildBotStatus {...props} />
+  )
+}
