@@ -1,3 +1,5 @@
 import { defineConfig } from 'vitest/config'
 
-export default defineConfig({ test: { include: ['test/**/*.test.{ts,tsx}'] } })
+export default defineConfig({
+  test: { include: ['test/**/*.test.{ts,tsx}', 'e2e/**/*.test.ts'], testTimeout: 20_000 },
+})

@@ -58,7 +58,7 @@ export function BotStatusView(props: BotStatusViewProps) {
       data-state={state}
       data-reason={reason ?? undefined}
       data-muted={isMuted || undefined}
-      className={`relative flex w-fit items-center gap-2 ${className}`}
+      className={`relative flex w-fit items-start gap-2 ${className}`}
     >
       <Dot state={state} className={colour} frame={frame} />
       <span data-part="body" className="flex flex-col items-start">
@@ -74,7 +74,7 @@ export function BotStatusView(props: BotStatusViewProps) {
           </span>
         )}
         {kind && (
-          <span key="retry" data-part="action" className={kind === 'live' ? DETAIL : colour}>
+          <span key="retry" data-part="action" className={kind === 'live' ? DETAIL : `text-xs ${colour}`}>
             {kind === 'live' && `${labels.polling} · `}
             <RetryButton
               key="button"

@@ -1,8 +1,8 @@
 import type { ReactNode } from 'react'
 import type { BotStatusState } from './look.js'
 
-const RING = { cx: 12, cy: 12, r: 8.5, fill: 'none', stroke: 'currentColor', strokeWidth: 3 }
-const DOTS = <circle {...RING} strokeLinecap="round" strokeDasharray="0.01 6.675" />
+const RING = { cx: 12, cy: 12, r: 8, fill: 'none', stroke: 'currentColor', strokeWidth: 4 }
+const DOTS = <circle {...RING} strokeWidth="5" strokeLinecap="round" strokeDasharray="0.01 8.368" />
 
 /** A shape of its own for each state, for who cannot tell the colours. */
 const SHAPES: Record<BotStatusState, ReactNode> = {
@@ -10,7 +10,7 @@ const SHAPES: Record<BotStatusState, ReactNode> = {
   reconnecting: <path d="M11 13V2.05A10 10 0 1 0 21.95 13Z" fill="currentColor" />,
   offline: <circle {...RING} />,
   maintenance: <path d="M4 3h6v18H4zM14 3h6v18h-6z" fill="currentColor" />,
-  unavailable: <circle {...RING} strokeDasharray="8.9 4.45" />,
+  unavailable: <circle {...RING} strokeDasharray="8.38 4.19" />,
   unknown: DOTS,
   connecting: <path d="M1 9.5h5v5H1zM9.5 9.5h5v5h-5zM18 9.5h5v5h-5z" fill="currentColor" />,
   error: <path fillRule="evenodd" d="M12 1 23.5 22H.5ZM10.5 8h3v7h-3ZM10.5 16.5h3v3h-3Z" fill="currentColor" />,
@@ -21,7 +21,7 @@ const SHAPES: Record<BotStatusState, ReactNode> = {
 /** The mark of a state. `frame` is another one for each sign of life, and each is shown once. */
 export function Dot({ state, className, frame }: { state: BotStatusState; className: string; frame: string | number }) {
   return (
-    <span data-part="dot" aria-hidden="true" className={`relative inline-flex size-3 shrink-0 ${className}`}>
+    <span data-part="dot" aria-hidden="true" className={`relative mt-1 inline-flex size-3 shrink-0 ${className}`}>
       {frame !== '' && frame !== 0 && (
         <span
           key={frame}

@@ -18,7 +18,7 @@ export function RetryButton({ label, isBusy, of, onRetry, onFocusChange }: Retry
   useEffect(() => () => onFocusChange(false), [onFocusChange])
   const size = of === 'whole' && isBusy ? 'text-sm font-medium' : 'text-xs'
   const press = isBusy ? 'cursor-default' : 'cursor-pointer underline underline-offset-2 hover:no-underline'
-  const area = of === 'whole' ? 'after:absolute after:inset-0' : 'min-h-6'
+  const area = of === 'whole' ? 'after:absolute after:inset-0' : '-my-1 min-h-6'
   return (
     <button
       type="button"
