@@ -4,7 +4,7 @@
 export npm_config_cache := $(CURDIR)/target/npm
 export npm_config_update_notifier := false
 
-.PHONY: run test web-test lint mutants bench bench-peers soak screenshots clean
+.PHONY: run test web-test lint mutants bench bench-peers soak screenshots example clean
 
 # A simulated bot and a page that shows it: prints the link to open.
 run:
@@ -57,6 +57,13 @@ lint: web/node_modules web/client/node_modules
 screenshots: web/node_modules
 	cargo build --bin guildpulse
 	SCREENSHOTS=$(CURDIR)/docs/images npm --prefix web test -- e2e/demo.test.ts -t 'who crashes'
+
+# The dashboard of examples/nextjs, for a server on 127.0.0.1:3001 or at GUILDPULSE_URL.
+example:
+	npm --prefix web/client ci --no-progress
+	npm --prefix web/client run build
+	npm --prefix examples/nextjs ci --no-progress
+	GUILDPULSE_URL=$${GUILDPULSE_URL:-http://127.0.0.1:3001} npm --prefix examples/nextjs run dev
 
 %/node_modules: %/package-lock.json
 	npm --prefix $* ci --no-progress

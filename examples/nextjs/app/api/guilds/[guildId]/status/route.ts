@@ -1,0 +1,3 @@
+import { statusRoute } from 'guildpulse/next'
+
+export const { GET } = statusRoute()

@@ -1,0 +1,3 @@
+import { streamRoute } from 'guildpulse/next'
+
+export const { GET } = streamRoute()

@@ -1,0 +1,15 @@
+import type { ReactNode } from 'react'
+import { Providers } from './providers'
+import './style.css'
+
+export const metadata = { title: 'Is the bot alive?', icons: 'data:,' }
+
+export default function Layout({ children }: { children: ReactNode }) {
+  return (
+    <html lang="en">
+      <body>
+        <Providers>{children}</Providers>
+      </body>
+    </html>
+  )
+}

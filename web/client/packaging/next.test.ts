@@ -1,0 +1,70 @@
+import { join } from 'node:path'
+import type { BrowserContext } from 'playwright-core'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { App, complaints, freePort } from './app.js'
+import { GUILD, StatusServer } from './server.js'
+
+/** The example is what is tested, so that it works for those who copy from it. */
+const EXAMPLE = join(import.meta.dirname, '../../../examples/nextjs')
+const SOON = { timeout: 10_000 }
+const server = new StatusServer()
+let app: App
+let url: string
+let context: BrowserContext
+let heard: string[]
+
+beforeAll(async () => {
+  app = await App.install(EXAMPLE)
+  await app.run('npm', 'run', 'build')
+  const port = await freePort()
+  url = await app.start('next', ['start', '--port', String(port)], port, { GUILDPULSE_URL: await server.listen() })
+  context = await app.browse()
+  heard = complaints(context)
+})
+afterAll(async () => {
+  await app?.remove()
+  server.close()
+})
+
+test('the server renders the page with the status in it', async () => {
+  const answer = await fetch(`${url}/guilds/${GUILD}`, { headers: { cookie: 'auth_token=the-token' } })
+  expect(answer.status).toBe(200)
+  const html = (await answer.text()).replaceAll('<!-- -->', '')
+  expect(html).toContain('<p role="status">Online</p>')
+  expect(html).toContain('stream connecting')
+  expect(server.requests.at(-1)!.headers.authorization).toBe('Bearer the-token')
+})
+
+test('without a token it renders that it is connecting', async () => {
+  const asked = server.requests.length
+  const html = await (await fetch(`${url}/guilds/${GUILD}`)).text()
+  expect(html).toContain('<p role="status">Connecting...</p>')
+  expect(server.requests).toHaveLength(asked)
+})
+
+test('signed in, the page hydrates without a word, is live, and its stream ends at the server when it is left', async () => {
+  const page = await context.newPage()
+  await page.goto(url)
+  await page.getByLabel('Token').fill('the-token')
+  await page.getByRole('button', { name: 'Look' }).click()
+  await page.waitForURL(`${url}/guilds/${GUILD}`, SOON)
+  await page.getByText('stream connected').waitFor(SOON)
+  expect(server.open).toBe(1)
+  expect(server.requests.at(-1)!.headers.authorization).toBe('Bearer the-token')
+  expect(server.requests.at(-1)!.headers.cookie).toBeUndefined()
+  server.send({ state: 'offline', healthy: false, reason: 'goodbye' })
+  await page.getByText('offline: goodbye').waitFor(SOON)
+
+  // Loaded anew, it comes from the server and is hydrated.
+  await page.reload()
+  await page.getByText('stream connected').waitFor(SOON)
+  await vi.waitFor(() => expect(server.open).toBe(1), SOON)
+  await page.goto('about:blank')
+  await vi.waitFor(() => expect(server.open).toBe(0), SOON)
+  expect(heard).toEqual([])
+})
+
+test('no part of the address of the server reaches the browser', async () => {
+  const found = await app.run('grep', '-rlE', 'GUILDPULSE_URL|/api/v1/', '.next/static').catch((error: Error) => error.message)
+  expect(found).not.toContain('.next/static/')
+})

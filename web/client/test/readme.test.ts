@@ -1,0 +1,69 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+
+const root = join(import.meta.dirname, '..')
+const readme = readFileSync(join(root, 'README.md'), 'utf8')
+/** Inside, so that what is compiled there finds the packages. */
+const folder = mkdtempSync(join(root, 'node_modules/.readme-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+interface Row {
+  option: string
+  type: string
+  standard: string
+}
+
+/** The tables of options by the name of their type. */
+const tables = [...readme.matchAll(/<!-- options: (\w+) -->\n\n\|.*\n\|[-|]+\n((?:\|.*\n)+)/g)].map(([, name, body]) => {
+  const rows = body!.trimEnd().split('\n').map((line): Row => {
+    const [option, type, standard] = line.split('|').slice(1).map((cell) => cell.trim().replaceAll('`', ''))
+    return { option: option!, type: type!, standard: standard! }
+  })
+  return { name: name!, rows }
+})
+
+/** What the compiler has against these files, with the package's own sources behind its name. */
+function compile(files: Record<string, string>): string {
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+  const to = (path: string) => relative(folder, join(root, path))
+  const config = {
+    extends: to('tsconfig.json'),
+    compilerOptions: { types: [], noUnusedLocals: false, paths: { guildpulse: [to('src/index.ts')], 'guildpulse/*': [to('src/*/index.ts')] } },
+    include: [],
+    files: Object.keys(files),
+  }
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
+  const { stdout } = spawnSync(join(root, 'node_modules/.bin/tsc'), ['--project', folder, '--pretty', 'false'], { encoding: 'utf8' })
+  return stdout
+}
+
+test('the tables of options have every option with its type, and say which are required', () => {
+  expect(tables.map(({ name }) => name)).toEqual(['UseGuildStatusRealtimeOptions', 'UseSSEOptions'])
+  const claims = tables.map(({ name, rows }) => {
+    const fields = rows.map(({ option, type, standard }) =>
+      standard === 'required' ? `  ${option}: ${type}` : `  ${option}?: (${type}) | undefined`,
+    )
+    return `interface Documented${name} {\n${fields.join('\n')}\n}\nexport const same${name}: Same<Documented${name}, Plain<${name}>> = true\n`
+  })
+  const same = [
+    `import type { GuildStatus, ParseError, ${tables.map(({ name }) => name).join(', ')} } from 'guildpulse'`,
+    'type Plain<T> = { [K in keyof T]: T[K] }',
+    'type Same<A, B> = (<T>() => T extends Plain<A> ? 1 : 2) extends <T>() => T extends Plain<B> ? 1 : 2 ? true : false',
+  ]
+  expect(compile({ 'options.ts': [...same, ...claims].join('\n') })).toBe('')
+})
+
+test('the numbers in the tables are those of the code', () => {
+  const numbers = tables.flatMap(({ rows }) => rows).filter(({ standard }) => /^\d/.test(standard))
+  expect(numbers.map(({ option }) => option)).toEqual(['maxRetries', 'initialRetryDelay', 'maxRetryDelay'])
+  const code = readFileSync(join(root, 'src/core/eventStream.ts'), 'utf8')
+  for (const { option, standard } of numbers) expect(code).toMatch(new RegExp(`\\b${option} = ${standard}\\b`))
+})
+
+test('every example compiles strictly', () => {
+  const examples = [...readme.matchAll(/```tsx\n([\s\S]*?)```/g)].map(([, code]) => code!)
+  expect(examples.length).toBeGreaterThan(4)
+  expect(compile(Object.fromEntries(examples.map((code, at) => [`example${at}.tsx`, code])))).toBe('')
+})
