@@ -12,12 +12,11 @@ const SLEPT_MS = 5000
  * Whether nothing was confirmed for two polls. The time in which the page is hidden or the machine sleeps does not
  * count: nobody polls then, and the first thing to be seen on return is not an alarm.
  */
-export function useIsLost({ isConfirmed, confirmedAt, access }: GuildStatusSnapshot): boolean {
+export function useIsLost({ isConfirmed, confirmedAt }: GuildStatusSnapshot): boolean {
   const [isLost, setLost] = useState(false)
-  const mayBeLost = !isConfirmed && access === 'granted'
 
   useEffect(() => {
-    if (!mayBeLost) return
+    if (isConfirmed) return
     let timer: ReturnType<typeof setTimeout> | undefined
     const wait = (ms: number) => {
       const due = Date.now() + ms
@@ -36,7 +35,7 @@ export function useIsLost({ isConfirmed, confirmedAt, access }: GuildStatusSnaps
       document.removeEventListener('visibilitychange', turned)
       setLost(false)
     }
-  }, [mayBeLost, confirmedAt])
+  }, [isConfirmed, confirmedAt])
 
   return isLost
 }
