@@ -80,7 +80,7 @@ test.each([
   expect([state(), root().dataset.reason]).toEqual([expected, status.reason ?? undefined])
 })
 
-test('a restart says when the bot means to be back, by the clock of the server, and counts down', async () => {
+test('a restart says when the bot means to be back, by the clock of the server', async () => {
   follow()
   await say()
   const expectedBack = new Date(NOW + 3_600_000 + 100_000).toISOString()
@@ -90,7 +90,16 @@ test('a restart says when the bot means to be back, by the clock of the server, 
   })
   expect(lines()[0]).toBe('Restarting · back in about 2 min')
   expect(state()).toBe('maintenance')
-  // Nothing is heard meanwhile.
+})
+
+test('a restart counts down although nothing is heard', async () => {
+  follow({ announce: false })
+  const expectedBack = new Date(NOW + 100_000).toISOString()
+  await act(async () => {
+    world().source.open()
+    world().source.send({ ...fixture('maintenance'), expectedBack })
+  })
+  expect(lines()[0]).toBe('Restarting · back in about 2 min')
   await pass(31_000)
   expect(lines()[0]).toBe('Restarting · back in about 1 min')
 })
@@ -198,6 +207,18 @@ describe('while the stream is away', () => {
     expect(document.activeElement).toBe(button)
     await say(ONLINE)
     expect(lines()).toEqual(['Online'])
+  })
+
+  test('who comes later does not begin to count anew', async () => {
+    follow()
+    await say(ONLINE)
+    world().answers = () => new Error('no network')
+    await failForGood()
+    await pass(100_000)
+    const { container } = follow()
+    expect(lines(container)[0]).toBe('Online')
+    await pass(14_000)
+    expect(lines(container)).toEqual(['Connection lost', 'Click to retry'])
   })
 
   test('a poll that is answered ends the yellow', async () => {
