@@ -141,6 +141,17 @@ describe.each(['styles', 'tailwind'])('with %s.css', (looks) => {
     expect(await again.evaluate((it) => it === document.activeElement)).toBe(true)
   })
 
+  test('a finger finds each button: it is 24 px high, or the whole component', async () => {
+    const page = await visit(looks)
+    const buttons = await page.locator('button').all()
+    expect(buttons.length).toBeGreaterThan(6)
+    for (const button of buttons) {
+      const { height } = (await button.boundingBox())!
+      const isWhole = await button.evaluate((it) => getComputedStyle(it, '::after').position === 'absolute')
+      expect(isWhole || height >= 24).toBe(true)
+    }
+  })
+
   test('what is only for screen readers is not to be seen', async () => {
     const page = await visit(looks)
     const { width, height } = (await page.locator('#online [role=status]').boundingBox())!
