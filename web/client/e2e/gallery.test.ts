@@ -152,11 +152,29 @@ describe.each(['styles', 'tailwind'])('with %s.css', (looks) => {
     }
   })
 
+  test('a page may give other colours by variables', async () => {
+    const page = await visit(looks)
+    await page.addStyleTag({ content: ':root { --guildpulse-online: rgb(1 2 3); --guildpulse-detail: rgb(4 5 6) }' })
+    for (const { rgb } of await colours(page, '#online svg, #online [data-part=word]')) expect(rgb).toEqual([1, 2, 3])
+    for (const { rgb } of await colours(page, '#offline [data-part=last-seen], #guild-online-polling button')) expect(rgb).toEqual([4, 5, 6])
+  })
+
   test('what is only for screen readers is not to be seen', async () => {
     const page = await visit(looks)
     const { width, height } = (await page.locator('#online [role=status]').boundingBox())!
     expect([width, height]).toEqual([1, 1])
   })
+})
+
+test('styles.css is dark where a page says so, and light where it says nothing', async () => {
+  const page = await visit('styles', { colorScheme: 'dark' })
+  const online = async () => String((await colours(page, '#online svg'))[0]!.rgb)
+  const dark = await online()
+  await page.evaluate(() => document.documentElement.style.setProperty('color-scheme', 'normal'))
+  const light = await online()
+  expect(light).not.toBe(dark)
+  await page.evaluate(() => document.body.classList.add('dark'))
+  expect(await online()).toBe(dark)
 })
 
 test('the two looks are of one size', async () => {

@@ -24,7 +24,7 @@ export function RetryButton({ label, isBusy, of, onRetry, onFocusChange }: Retry
       type="button"
       data-part="retry"
       data-of={of}
-      className={`rounded-sm text-left outline-current focus-visible:outline-2 outline-offset-2 ${size} ${press} ${area}`}
+      className={`rounded-sm text-start outline-current focus-visible:outline-2 outline-offset-2 ${size} ${press} ${area}`}
       aria-disabled={isBusy || undefined}
       aria-busy={isBusy || undefined}
       onClick={() => {
