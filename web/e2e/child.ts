@@ -3,17 +3,18 @@
 import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process'
 import { once } from 'node:events'
 
-import { onTestFinished } from 'vitest'
+/** Has something done when the test is over, whatever became of it. */
+export type CleanUp = (action: () => void | Promise<void>) => void
 
 export class Child {
   readonly process: ChildProcess
   readonly #ended: Promise<unknown>
 
-  constructor(command: string, args: string[], options: SpawnOptions) {
+  constructor(cleanUp: CleanUp, command: string, args: string[], options: SpawnOptions) {
     this.process = spawn(command, args, options)
     this.#ended = once(this.process, 'exit')
     // Also of a test that runs out of time.
-    onTestFinished(() => this.end('SIGKILL'))
+    cleanUp(() => this.end('SIGKILL'))
   }
 
   /** Sends it the signal and waits until it has ended. */
@@ -21,9 +22,4 @@ export class Child {
     this.process.kill(signal)
     await this.#ended
   }
-}
-
-/** A command in a shell. */
-export function shell(line: string): Child {
-  return new Child('sh', ['-c', `exec ${line}`], { cwd: '/', env: { PATH: '/usr/bin:/bin' }, stdio: 'ignore' })
 }

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 
 import { Visit } from './browser.ts'
 import { Server, SOON } from './server.ts'
@@ -12,7 +12,7 @@ mkdirSync(PICTURES, { recursive: true })
 
 for (const colorScheme of ['light', 'dark'] as const) {
   test(`who crashes shard 3 sees its mark change by itself, and how long that took (${colorScheme})`, async () => {
-    const server = await Server.start('--demo')
+    const server = await Server.start(onTestFinished, '--demo')
     const visit = await Visit.begin({ colorScheme })
     const { page } = visit
     await page.goto(await server.link())
@@ -39,7 +39,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
 }
 
 test('a deploy shows its version and an outage its reason, from the keyboard alone', async () => {
-  const server = await Server.start('--demo')
+  const server = await Server.start(onTestFinished, '--demo')
   const visit = await Visit.begin()
   const { page } = visit
   await page.goto(await server.link())
@@ -59,7 +59,7 @@ test('a deploy shows its version and an outage its reason, from the keyboard alo
 })
 
 test('who deploys twice in haste is told of the version that was asked for, and nothing that is not so', async () => {
-  const server = await Server.start('--demo')
+  const server = await Server.start(onTestFinished, '--demo')
   const visit = await Visit.begin()
   const { page } = visit
   await page.goto(await server.link())
@@ -83,7 +83,7 @@ test('who deploys twice in haste is told of the version that was asked for, and 
 })
 
 test('each state has a shape of its own, and the mark pulses only for those who like motion', async () => {
-  const server = await Server.start('--demo')
+  const server = await Server.start(onTestFinished, '--demo')
   for (const reducedMotion of ['reduce', 'no-preference'] as const) {
     const visit = await Visit.begin({ reducedMotion })
     const { page } = visit

@@ -1,8 +1,14 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 
 import { Visit } from './browser.ts'
-import { shell } from './child.ts'
+import { Child } from './child.ts'
 import { BINARY, Server, SOON } from './server.ts'
+
+/** A command in a shell. */
+function shell(line: string): Child {
+  const options = { cwd: '/', env: { PATH: '/usr/bin:/bin' }, stdio: 'ignore' } as const
+  return new Child(onTestFinished, 'sh', ['-c', `exec ${line}`], options)
+}
 
 async function signIn(visit: Visit, server: Server, token: string): Promise<void> {
   await visit.page.goto(server.url)
@@ -16,7 +22,7 @@ function expectRefusals(visit: Visit): void {
 }
 
 test('whoever starts without a bot gets the line to run, and the mark turns green on the first beat', async () => {
-  const server = await Server.start()
+  const server = await Server.start(onTestFinished)
   const visit = await Visit.begin()
   const { page } = visit
   await signIn(visit, server, server.token('--operator'))
@@ -37,7 +43,7 @@ test('whoever starts without a bot gets the line to run, and the mark turns gree
 })
 
 test('a server that is killed and comes back keeps its page, which says so and goes on by itself', async () => {
-  const server = await Server.start()
+  const server = await Server.start(onTestFinished)
   const visit = await Visit.begin()
   const { page } = visit
   await signIn(visit, server, server.token('--operator'))
@@ -56,7 +62,7 @@ test('a server that is killed and comes back keeps its page, which says so and g
 })
 
 test('a link that was used says so, and a token signs in all the same', async () => {
-  const server = await Server.start('--demo')
+  const server = await Server.start(onTestFinished, '--demo')
   const link = await server.link()
   const first = await Visit.begin()
   await first.page.goto(link)
@@ -76,7 +82,7 @@ test('a link that was used says so, and a token signs in all the same', async ()
 })
 
 test('a viewer sees the server that its token lists, and no other', async () => {
-  const server = await Server.start()
+  const server = await Server.start(onTestFinished)
   // On shard 2 of 16.
   const guild = '81384788765712384'
   const beat = `${BINARY} beat --url ${server.url} --token-file ${server.folder}/guildpulse-data/bot-token --shard 2/16`
@@ -95,7 +101,7 @@ test('a viewer sees the server that its token lists, and no other', async () => 
 })
 
 test('who opens the next link where the page is open is signed in again, and stays so with an old link', async () => {
-  const server = await Server.start('--demo')
+  const server = await Server.start(onTestFinished, '--demo')
   const visit = await Visit.begin()
   const { page } = visit
   const first = await server.link()
@@ -116,7 +122,7 @@ test('who opens the next link where the page is open is signed in again, and sta
 })
 
 test('a link with a token of somebody else signs nobody in', async () => {
-  const server = await Server.start()
+  const server = await Server.start(onTestFinished)
   const visit = await Visit.begin()
   const { page } = visit
   await page.goto(`${server.url}/#code=${server.token('--guild', '1')}`)
@@ -126,7 +132,7 @@ test('a link with a token of somebody else signs nobody in', async () => {
 })
 
 test('a version as long as it may be does not widen the page, whatever is in it', async () => {
-  const server = await Server.start()
+  const server = await Server.start(onTestFinished)
   const visit = await Visit.begin({ viewport: { width: 400, height: 800 } })
   const { page } = visit
   const version = `<img/src=x/onerror=alert(1)>${'v'.repeat(100)}`
@@ -140,7 +146,7 @@ test('a version as long as it may be does not widen the page, whatever is in it'
 })
 
 test('a session that is over says so, and whoever signs in once more goes on', async () => {
-  const server = await Server.start()
+  const server = await Server.start(onTestFinished)
   const visit = await Visit.begin()
   const { page } = visit
   // A second, and what the clocks may be apart.

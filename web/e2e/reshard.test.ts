@@ -1,10 +1,10 @@
-import { test } from 'vitest'
+import { onTestFinished, test } from 'vitest'
 
 import { Visit } from './browser.ts'
 import { Server } from './server.ts'
 
 test('a reshard shows its 32 shards, and then 16 again', async () => {
-  const server = await Server.start('--demo')
+  const server = await Server.start(onTestFinished, '--demo')
   const visit = await Visit.begin()
   await visit.page.goto(await server.link())
   for (const count of [16, 32, 16]) {

@@ -5,9 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
-import { onTestFinished } from 'vitest'
-
-import { Child } from './child.ts'
+import { Child, type CleanUp } from './child.ts'
 
 /** The binary under test; `cargo test` has built it. */
 export const BINARY = resolve(process.env.GUILDPULSE_BINARY ?? join(import.meta.dirname, '../../target/debug/guildpulse'))
@@ -20,17 +18,19 @@ export class Server {
   /** What it has printed, its log included. */
   output = ''
   #process: Child | undefined
+  readonly #cleanUp: CleanUp
   readonly #arguments: string[]
 
-  private constructor(folder: string, args: string[]) {
+  private constructor(cleanUp: CleanUp, folder: string, args: string[]) {
+    this.#cleanUp = cleanUp
     this.folder = folder
     this.#arguments = args
   }
 
   /** Starts a server on a free port, in a folder of its own. */
-  static async start(...args: string[]): Promise<Server> {
-    const server = new Server(mkdtempSync(join(tmpdir(), 'guildpulse-e2e-')), args)
-    onTestFinished(() => rmSync(server.folder, { recursive: true }))
+  static async start(cleanUp: CleanUp, ...args: string[]): Promise<Server> {
+    const server = new Server(cleanUp, mkdtempSync(join(tmpdir(), 'guildpulse-e2e-')), args)
+    cleanUp(() => rmSync(server.folder, { recursive: true }))
     await server.begin('127.0.0.1:0')
     return server
   }
@@ -38,7 +38,8 @@ export class Server {
   /** Starts it, or starts it once more. */
   async begin(listen: string): Promise<void> {
     this.output = ''
-    const started = new Child(BINARY, ['serve', '--listen', listen, ...this.#arguments], { cwd: this.folder, env: {} })
+    const args = ['serve', '--listen', listen, ...this.#arguments]
+    const started = new Child(this.#cleanUp, BINARY, args, { cwd: this.folder, env: {} })
     this.#process = started
     const { stdout, stderr } = started.process
     for (const stream of [stdout, stderr]) stream?.on('data', (text) => (this.output += text))
