@@ -12,7 +12,7 @@ run:
 
 # Everything that can be checked without a person.
 test:
-	@sh tools/packages.sh curl chromium strace
+	@sh tools/packages.sh curl chromium firefox-esr strace
 	cargo test --workspace --all-targets
 	$(MAKE) web-test
 	$(MAKE) mutants
@@ -21,6 +21,7 @@ test:
 web-test: web/node_modules web/client/node_modules
 	npm --prefix web test
 	npm --prefix web/client test
+	npm --prefix web/client run test:browser
 
 # Breaks every rule of liveness and every promise of the reactor on purpose and shows that a test notices.
 mutants:

@@ -19,5 +19,5 @@ function peers(name: string): Plugin {
 
 export default defineConfig({
   plugins: PEERS ? [peers(PEERS)] : [],
-  test: { include: ['test/**/*.test.{ts,tsx}', 'e2e/**/*.test.ts'], testTimeout: 20_000 },
+  test: { include: ['test/**/*.test.{ts,tsx}', 'e2e/*.test.ts'], testTimeout: 20_000 },
 })
