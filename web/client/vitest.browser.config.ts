@@ -6,7 +6,7 @@ export default defineConfig({
     include: ['e2e/scenes/**/*.test.ts'],
     globalSetup: 'e2e/scenes/app/build.ts',
     sequence: { concurrent: true },
-    maxConcurrency: 6,
+    maxConcurrency: 12,
     maxWorkers: 1,
     testTimeout: 180_000,
     hookTimeout: 60_000,

@@ -3,9 +3,7 @@ import { once } from 'node:events'
 import { createServer, request as ask, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { CleanUp } from '../../../e2e/child.ts'
-
-/** Answers in place of the backend. */
-export type Answer = (request: IncomingMessage, response: ServerResponse) => void
+import type { Answer } from '../../fixtures/servers/base.ts'
 
 /** What was asked of the backend's routes. */
 export interface Asked {
@@ -14,13 +12,15 @@ export interface Asked {
   at: number
   url: string
   isOpen: boolean
+  /** How many others of this address were open then. */
+  beside: number
 }
 
 export class Site {
   /** The credential that the next page gets, as after a sign-in. */
   token: string | undefined
   /** What answers instead of the backend. */
-  readonly instead: { stream?: Answer | undefined; status?: Answer | undefined } = {}
+  instead: { stream?: Answer | undefined; status?: Answer | undefined } = {}
   readonly asked: Asked[] = []
   readonly #server: Server
   readonly #files: Record<string, string>
@@ -50,7 +50,12 @@ export class Site {
 
   /** How many streams are open, and of which addresses. */
   get open(): Asked[] {
-    return this.asked.filter(({ what, isOpen }) => what === 'stream' && isOpen)
+    return this.all('stream').filter(({ isOpen }) => isOpen)
+  }
+
+  /** What was asked of this kind, the first one first. */
+  all(what: Asked['what']): Asked[] {
+    return this.asked.filter((asked) => asked.what === what)
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
@@ -58,9 +63,10 @@ export class Site {
     const route = /^\/api\/.*\/status(\/stream)?$/.exec(url)
     if (!route) return this.#serve(url, response)
     const what = route[1] ? 'stream' : 'status'
-    const asked = { what, at: Date.now(), url, isOpen: true } as const satisfies Asked
+    const beside = this.asked.filter((other) => other.isOpen && other.url === url).length
+    const asked: Asked = { what, at: Date.now(), url, isOpen: true, beside }
     this.asked.push(asked)
-    response.on('close', () => Object.assign(asked, { isOpen: false }))
+    response.on('close', () => (asked.isOpen = false))
     const answer = this.instead[what]
     if (answer) answer(request, response)
     else this.#handOn(request, response)

@@ -117,6 +117,12 @@ export class View {
     }
   }
 
+  /** Clicks on what is offered, once it is. */
+  async retry(action: 'Click to retry' | 'Updates every minute · Retry live'): Promise<void> {
+    await this.sees({ action })
+    await this.page.click('[data-part=retry]')
+  }
+
   async show(shown: Shown): Promise<void> {
     await this.page.evaluate((shown) => window.show(shown), shown)
   }

@@ -7,6 +7,8 @@ export interface Seen {
   state: string
   word: string
   isMuted: boolean
+  /** What a retry is offered with. */
+  action: string
   connectionState: string
 }
 
@@ -57,6 +59,7 @@ function look(): void {
     state: root?.getAttribute('data-state') ?? '',
     word: root?.querySelector('[data-part=word]')?.textContent ?? '',
     isMuted: root?.hasAttribute('data-muted') ?? false,
+    action: root?.querySelector('[data-part=action]')?.textContent ?? '',
     connectionState: document.getElementById('connection')?.textContent ?? '',
   }
   const { at, ...last } = record.seen.at(-1) ?? { at: 0 }
