@@ -1,6 +1,6 @@
 /** A bot, the real server, a site before it, a cable to the site, and a browser: whatever a scene needs, on loopback. */
 import type { Browser, Page } from 'puppeteer-core'
-import { inject, test } from 'vitest'
+import { expect, inject, test, vi } from 'vitest'
 import { Child, type CleanUp } from '../../../e2e/child.ts'
 import { BINARY, Server } from '../../../e2e/server.ts'
 import type { Record, Seen } from './app/record.ts'
@@ -11,6 +11,8 @@ import { Site } from './site.ts'
 
 /** On shard 2 of 16, and the only one of a bot with one shard. */
 export const GUILD = '81384788765712384'
+/** On the same shard of 16. */
+export const OTHER_GUILD = '81384788832821248'
 /** Long enough for anything that is to happen at once, however busy the machine. */
 export const SOON = 10_000
 
@@ -43,7 +45,7 @@ export class Stage {
   static async set(cleanUp: CleanUp): Promise<Stage> {
     const server = await Server.start(cleanUp)
     const site = await Site.open(cleanUp, inject('files'), () => server.url)
-    site.token = server.token('--guild', GUILD)
+    site.token = server.token('--guild', GUILD, '--guild', OTHER_GUILD)
     const network = await Network.lay(cleanUp, site.port)
     return new Stage(cleanUp, server, site, network)
   }
@@ -68,6 +70,11 @@ export class Stage {
     const page = await (await this.browser(browser)).newPage()
     await page.goto(`${this.network.url}/?show=${encodeURIComponent(JSON.stringify(shown))}${isStrict ? '&strict' : ''}`)
     return new View(page)
+  }
+
+  /** How many streams the server has open, once they are so many. */
+  async hasViewers(wanted: number): Promise<void> {
+    await vi.waitFor(async () => expect(await this.metric('guildpulse_viewers')).toBe(wanted), SOON)
   }
 
   /** What the server counts, by the name of its metric. */

@@ -8,8 +8,8 @@ import { record, rendered, watch } from './record.js'
 
 /** What the page shows. */
 export type Shown =
-  /** The component and the hook, of one guild. */
-  | { panel: string }
+  /** The component and the hook, of one guild, so often. */
+  | { panel: string; times?: number }
   /** The state of a guild only. */
   | { state: string }
   /** The hook for any server. */
@@ -74,7 +74,7 @@ function Stream({ sse, throwOn, ...numbers }: Extract<Shown, { sse: string }>) {
 function App({ first }: { first: Shown }) {
   const [shown, show] = useState(first)
   window.show = (next) => flushSync(() => show(next))
-  if ('panel' in shown) return <Panel guildId={shown.panel} />
+  if ('panel' in shown) return Array.from({ length: shown.times ?? 1 }, (_, index) => <Panel key={index} guildId={shown.panel} />)
   if ('state' in shown) return <State guildId={shown.state} />
   if ('sse' in shown) return <Stream {...shown} />
   return null
