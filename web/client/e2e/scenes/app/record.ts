@@ -15,6 +15,8 @@ export interface Seen {
 export interface Record {
   /** Each look of the page, the first one first. */
   seen: Seen[]
+  /** What a screen reader was given to say. */
+  spoken: string[]
   /** What `onParseError` was told. */
   parseErrors: string[]
   /** How often `onUnauthorized` was called. */
@@ -39,6 +41,7 @@ declare global {
 
 export const record: Record = {
   seen: [],
+  spoken: [],
   parseErrors: [],
   unauthorized: 0,
   messages: [],
@@ -53,6 +56,8 @@ export function rendered(name: string): void {
   record.renders[name] = (record.renders[name] ?? 0) + 1
 }
 
+let saying = ''
+
 function look(): void {
   const root = document.querySelector('[data-part=root]')
   const seen = {
@@ -64,6 +69,9 @@ function look(): void {
   }
   const { at, ...last } = record.seen.at(-1) ?? { at: 0 }
   if (JSON.stringify(last) !== JSON.stringify(seen)) record.seen.push({ at: Date.now(), ...seen })
+  const said = root?.querySelector('[role=status]')?.textContent ?? ''
+  if (said && said !== saying) record.spoken.push(said)
+  saying = said
 }
 
 export function watch(app: HTMLElement): void {
