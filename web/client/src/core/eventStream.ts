@@ -136,7 +136,9 @@ export class EventStream {
         // It may have been superseded since the browser put the event into its queue.
         if (this.#source === source) handle(event)
       })
-    listen('open', () => {
+    listen('open', (event) => {
+      // A server may give an event this name, or `error`, and it comes to the same listeners.
+      if ('data' in event) return
       this.#become('connected')
       this.#listener.onOpen?.()
     })
@@ -146,7 +148,6 @@ export class EventStream {
       this.#listener.onMessage(event)
     })
     listen('error', (event) => {
-      // A server may name an event `error`, and it comes to the same listeners.
       if ('data' in event) return
       this.#failed(source.readyState === CLOSED)
     })

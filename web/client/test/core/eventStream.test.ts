@@ -7,9 +7,10 @@ let options: RetryOptions
 const onMessage = vi.fn()
 const onExhausted = vi.fn()
 const onFailure = vi.fn()
+const onOpen = vi.fn()
 
 const stream = () => {
-  const listener = { retry: () => options, onMessage, onExhausted, onFailure, named: { goodbye: onMessage } }
+  const listener = { retry: () => options, onMessage, onExhausted, onFailure, onOpen, named: { goodbye: onMessage } }
   const opened = new EventStream('/stream', false, listener, () => states.push(opened.state), world)
   opened.open()
   return opened
@@ -152,6 +153,14 @@ test('an event that a server calls error is no failure', () => {
   world.source.open()
   world.source.send('a message', 'error')
   expect(opened.state).toBe('connected')
+})
+
+test('an event that a server calls open opens nothing', () => {
+  const opened = stream()
+  world.source.open()
+  world.source.send('a message', 'open')
+  expect(opened.state).toBe('connected')
+  expect(onOpen).toHaveBeenCalledOnce()
 })
 
 test('named events come to those who named them', () => {
