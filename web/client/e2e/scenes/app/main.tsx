@@ -5,11 +5,12 @@ import { flushSync } from 'react-dom'
 import { createRoot } from 'react-dom/client'
 import { BotStatus, useGuildStatusRealtime, useSSE } from '../../../dist/index.js'
 import { record, rendered, watch } from './record.js'
+import { readSnakeCase } from './snakeCase.js'
 
 /** What the page shows. */
 export type Shown =
-  /** The component and the hook, of one guild, so often. */
-  | { panel: string; times?: number }
+  /** The component and the hook, of one guild, so often; of a server that says it in this way. */
+  | { panel: string; times?: number; dialect?: 'snake_case' }
   /** The state of a guild only. */
   | { state: string }
   /** The hook for any server. */
@@ -24,16 +25,17 @@ declare global {
   }
 }
 
-function Panel({ guildId }: { guildId: string }) {
+function Panel({ panel: guildId, dialect }: Extract<Shown, { panel: string }>) {
   rendered('Panel')
   const told = {
     onParseError: (error: Error) => void record.parseErrors.push(error.message),
     onUnauthorized: () => void (record.unauthorized += 1),
   }
-  const { data, connectionState, reconnect } = useGuildStatusRealtime(guildId, told)
+  const parse = dialect && ((data: unknown) => readSnakeCase(data))
+  const { data, connectionState, reconnect } = useGuildStatusRealtime(guildId, { ...told, parse })
   return (
     <>
-      <BotStatus guildId={guildId} />
+      <BotStatus guildId={guildId} parse={parse} />
       <p id="connection">{connectionState}</p>
       <pre id="data">{JSON.stringify(data)}</pre>
       <button id="reconnect" onClick={reconnect}>
@@ -74,7 +76,7 @@ function Stream({ sse, throwOn, ...numbers }: Extract<Shown, { sse: string }>) {
 function App({ first }: { first: Shown }) {
   const [shown, show] = useState(first)
   window.show = (next) => flushSync(() => show(next))
-  if ('panel' in shown) return Array.from({ length: shown.times ?? 1 }, (_, index) => <Panel key={index} guildId={shown.panel} />)
+  if ('panel' in shown) return Array.from({ length: shown.times ?? 1 }, (_, index) => <Panel key={index} {...shown} />)
   if ('state' in shown) return <State guildId={shown.state} />
   if ('sse' in shown) return <Stream {...shown} />
   return null
