@@ -82,7 +82,7 @@ scene.for([
   await stage.hasViewers(0)
 })
 
-scene('two components and two hooks of one guild share one stream, until the last of them is gone', async ({ stage, expect }) => {
+scene('all who look at one guild share one stream, also those who come as others go, until the last of them is gone', async ({ stage, expect }) => {
   stage.bot()
   const view = await stage.visit({ panel: GUILD, times: 2 })
   await view.sees(LIVE)
@@ -91,6 +91,11 @@ scene('two components and two hooks of one guild share one stream, until the las
   await view.show({ panel: GUILD })
   await view.show({ panel: GUILD, times: 2 })
   expect(await words()).toEqual(['Online', 'connected', 'Online', 'connected'])
+  // Another page, which happens to follow the same guild.
+  await view.show({ state: GUILD })
+  await view.page.waitForFunction(() => document.getElementById('state')?.textContent === 'online', { timeout: SOON })
+  await view.show({ panel: GUILD })
+  await view.sees(LIVE)
   expect(stage.site.all('stream')).toHaveLength(1)
   await stage.hasViewers(1)
   await view.show({ nothing: true })
