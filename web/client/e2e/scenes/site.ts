@@ -22,12 +22,13 @@ export class Site {
   /** What answers instead of the backend. */
   instead: { stream?: Answer | undefined; status?: Answer | undefined } = {}
   readonly asked: Asked[] = []
+  /** What is served, by its path. */
+  files: Record<string, string>
   readonly #server: Server
-  readonly #files: Record<string, string>
   readonly #backend: () => string
 
   private constructor(files: Record<string, string>, backend: () => string) {
-    this.#files = files
+    this.files = files
     this.#backend = backend
     this.#server = createServer((request, response) => this.#answer(request, response))
   }
@@ -74,7 +75,7 @@ export class Site {
 
   #serve(url: string, response: ServerResponse): void {
     const path = new URL(url, 'http://site').pathname
-    const file = this.#files[path]
+    const file = this.files[path]
     if (file === undefined) return void response.writeHead(404).end()
     const kind = { js: 'text/javascript', css: 'text/css' }[path.split('.')[1] ?? ''] ?? 'text/html'
     response.setHeader('content-type', `${kind}; charset=utf-8`)

@@ -32,11 +32,11 @@ export class Stage {
   readonly server: Server
   readonly site: Site
   readonly network: Network
-  readonly #cleanUp: CleanUp
+  readonly cleanUp: CleanUp
   readonly #browsers = new Map<BrowserName, Promise<Browser>>()
 
   private constructor(cleanUp: CleanUp, server: Server, site: Site, network: Network) {
-    this.#cleanUp = cleanUp
+    this.cleanUp = cleanUp
     this.server = server
     this.site = site
     this.network = network
@@ -54,13 +54,13 @@ export class Stage {
   bot(...args: string[]): Child {
     const token = `${this.server.folder}/guildpulse-data/bot-token`
     const command = ['beat', '--url', this.server.url, '--token-file', token, '--shard', '2/16', ...args]
-    return new Child(this.#cleanUp, BINARY, command, { env: {}, stdio: 'ignore' })
+    return new Child(this.cleanUp, BINARY, command, { env: {}, stdio: 'ignore' })
   }
 
   browser(name: BrowserName = 'chromium'): Promise<Browser> {
     const known = this.#browsers.get(name)
     if (known) return known
-    const launched = launchBrowser(this.#cleanUp, name)
+    const launched = launchBrowser(this.cleanUp, name)
     this.#browsers.set(name, launched)
     return launched
   }
