@@ -1,6 +1,7 @@
 /** Pages that come and go: one stream for what is to be seen, and none for what is not. */
 import { describe } from 'vitest'
 import type { Shown } from './app/main.tsx'
+import type { BrowserName } from './browsers.ts'
 import { GUILD, OTHER_GUILD, pause, scene, SOON, type Stage, type View } from './stage.ts'
 
 const CHANGES = 100
@@ -30,16 +31,22 @@ async function render(view: View, shown: Shown, times: number): Promise<void> {
   )
 }
 
-describe.each(['chromium', 'firefox'] as const)('in %s', (browser) => {
-  scene.for([false, true])('whoever goes from guild to guild has one stream (StrictMode: %s)', async (isStrict, { stage, expect }) => {
+const PAGES = {
+  'the status of a guild': (panel: string) => ({ panel }),
+  'any stream': (guildId: string) => ({ sse: streamOf(guildId) }),
+} as const
+
+function goFromRouteToRoute(browser: BrowserName, what: keyof typeof PAGES, isStrict: boolean): void {
+  scene(`whoever goes from page to page has one stream, with ${what}${isStrict ? ' in StrictMode' : ''}`, async ({ stage, expect }) => {
     stage.bot()
-    const view = await stage.visit({ panel: GUILD }, { browser, isStrict })
-    await view.sees(LIVE)
+    const pageOf = PAGES[what]
+    const view = await stage.visit(pageOf(GUILD), { browser, isStrict })
+    await view.sees({ connectionState: 'connected' })
     expect(stage.site.all('stream')).toHaveLength(1)
     const times: number[] = []
     for (let change = 1; change <= CHANGES; change++) {
       const guildId = change % 2 ? OTHER_GUILD : GUILD
-      await view.show({ panel: guildId })
+      await view.show(pageOf(guildId))
       times.push(await settles(stage, streamOf(guildId)))
     }
     // Chromium reads on for 5 s if it had just got the head, to keep the connection; so it is not all of them.
@@ -49,19 +56,25 @@ describe.each(['chromium', 'firefox'] as const)('in %s', (browser) => {
 
     // Faster than any stream opens.
     await view.page.evaluate(
-      (guilds, changes) => {
-        for (let change = 1; change <= changes; change++) window.show({ panel: guilds[change % 2]! })
+      (pages, changes) => {
+        for (let change = 1; change <= changes; change++) window.show(pages[change % 2]!)
       },
-      [GUILD, OTHER_GUILD],
+      [pageOf(GUILD), pageOf(OTHER_GUILD)],
       CHANGES,
     )
     await settles(stage, streamOf(GUILD))
-    await view.sees(LIVE)
+    await view.sees({ connectionState: 'connected' })
     await stage.hasViewers(1)
     await view.show({ nothing: true })
     await settles(stage)
     await stage.hasViewers(0)
   })
+}
+
+describe.each(['chromium', 'firefox'] as const)('in %s', (browser) => {
+  goFromRouteToRoute(browser, 'the status of a guild', false)
+  goFromRouteToRoute(browser, 'the status of a guild', true)
+  goFromRouteToRoute(browser, 'any stream', true)
 })
 
 scene.for([

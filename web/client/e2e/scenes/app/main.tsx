@@ -48,8 +48,13 @@ function Panel({ panel: guildId, dialect }: Extract<Shown, { panel: string }>) {
 /** Renders for the state alone. */
 function State({ guildId }: { guildId: string }) {
   rendered('State')
-  const { data } = useGuildStatusRealtime(guildId, { select: ({ state }) => state })
-  return <p id="state">{data}</p>
+  const { data, connectionState } = useGuildStatusRealtime(guildId, { select: ({ state }) => state })
+  return (
+    <>
+      <p id="state">{data}</p>
+      <p id="connection">{connectionState}</p>
+    </>
+  )
 }
 
 function Stream({ sse, throwOn, ...numbers }: Extract<Shown, { sse: string }>) {
