@@ -7,7 +7,7 @@ export default defineConfig({
     globalSetup: 'e2e/scenes/app/build.ts',
     sequence: { concurrent: true },
     maxConcurrency: 12,
-    maxWorkers: 1,
+    maxWorkers: 2,
     testTimeout: 180_000,
     hookTimeout: 60_000,
   },

@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { launch, type Browser } from 'puppeteer-core'
+import { launch, type Browser, type Page } from 'puppeteer-core'
+import { afterAll } from 'vitest'
 import type { CleanUp } from '../../../e2e/child.ts'
 
 export type BrowserName = 'chromium' | 'firefox'
@@ -35,4 +36,22 @@ export async function launchBrowser(cleanUp: CleanUp, name: BrowserName): Promis
     rmSync(profile, { recursive: true, force: true, maxRetries: 3 })
   })
   return browser
+}
+
+const shared = new Map<BrowserName, Promise<Browser>>()
+const actions: (() => void | Promise<void>)[] = []
+afterAll(async () => {
+  for (const action of actions.reverse()) await action()
+})
+
+/**
+ * A window with a session of its own, in a browser that all scenes of a file share: to start one takes seconds. A page
+ * in a tab would be hidden by the next one.
+ */
+export async function openWindow(cleanUp: CleanUp, name: BrowserName): Promise<Page> {
+  const browser = shared.get(name) ?? launchBrowser((action) => void actions.push(action), name)
+  shared.set(name, browser)
+  const session = await (await browser).createBrowserContext()
+  cleanUp(() => session.close())
+  return session.newPage({ type: 'window' })
 }

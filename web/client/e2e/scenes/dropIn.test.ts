@@ -18,7 +18,7 @@ const OFFLINE = /^OfflineLast seen: .+ ago - v1\.4\.2Check Discord$/
 
 async function look(stage: Stage, changes: Changes) {
   const app = new App((action) => stage.cleanUp(action), BEFORE!, changes)
-  const page = await (await stage.browser()).newPage()
+  const page = await stage.page()
   stage.site.files = { ...stage.site.files, '/app.js': await app.bundle() }
   const open = () => page.goto(`${stage.network.url}/?guild=${GUILD}`)
   await open()

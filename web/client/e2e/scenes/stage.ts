@@ -5,7 +5,7 @@ import { Child, type CleanUp } from '../../../e2e/child.ts'
 import { BINARY, Server } from '../../../e2e/server.ts'
 import type { Record, Seen } from './app/record.ts'
 import type { Shown } from './app/main.tsx'
-import { launchBrowser, type BrowserName } from './browsers.ts'
+import { launchBrowser, openWindow, type BrowserName } from './browsers.ts'
 import { Network } from './network.ts'
 import { Site } from './site.ts'
 
@@ -15,6 +15,12 @@ export const GUILD = '81384788765712384'
 export const OTHER_GUILD = '81384788832821248'
 /** Long enough for anything that is to happen at once, however busy the machine. */
 export const SOON = 10_000
+
+/** Which browser a page is in, and whether others are there, too. */
+export interface Where {
+  browser?: BrowserName
+  isAlone?: boolean
+}
 
 /** A test that gets a stage, and may run beside others. */
 export const scene = test.extend<{ stage: Stage }>({
@@ -57,6 +63,7 @@ export class Stage {
     return new Child(this.cleanUp, BINARY, command, { env: {}, stdio: 'ignore' })
   }
 
+  /** A browser for this scene alone, for what happens to all pages of one. */
   browser(name: BrowserName = 'chromium'): Promise<Browser> {
     const known = this.#browsers.get(name)
     if (known) return known
@@ -65,9 +72,14 @@ export class Stage {
     return launched
   }
 
+  /** An empty page in a window of its own. */
+  async page({ browser = 'chromium', isAlone = false }: Where = {}): Promise<Page> {
+    return isAlone ? (await this.browser(browser)).newPage() : openWindow(this.cleanUp, browser)
+  }
+
   /** Opens a page of the site that shows this. */
-  async visit(shown: Shown, { browser, isStrict }: { browser?: BrowserName; isStrict?: boolean } = {}): Promise<View> {
-    const page = await (await this.browser(browser)).newPage()
+  async visit(shown: Shown, { isStrict, ...where }: Where & { isStrict?: boolean } = {}): Promise<View> {
+    const page = await this.page(where)
     await page.goto(`${this.network.url}/?show=${encodeURIComponent(JSON.stringify(shown))}${isStrict ? '&strict' : ''}`)
     return new View(page)
   }
@@ -101,8 +113,7 @@ export class View {
 
   /** What is to be seen now. */
   async now(): Promise<Seen> {
-    const { seen } = await this.record()
-    return seen.at(-1)!
+    return this.page.evaluate(() => window.record.seen.at(-1)!)
   }
 
   /** Every look of the page from that time on, that at that time included. */
@@ -120,7 +131,8 @@ export class View {
       const isSo = now && Object.entries(wanted).every(([key, value]) => now[key as keyof Seen] === value)
       if (isSo) return now.at
       if (Date.now() > end) throw new Error(`not within ${deadline} ms: ${JSON.stringify(wanted)}, but ${JSON.stringify(now)}`)
-      await pause(20)
+      // Many scenes ask, and what was missed is in the record.
+      await pause(100)
     }
   }
 
