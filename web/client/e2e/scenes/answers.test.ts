@@ -30,7 +30,8 @@ function pollOnly(browser: BrowserName, what: string, answer: Answer): void {
     await view.sees({ state: 'online' })
     const spent = await view.sees(POLLED, SPENT)
     const before = stage.site.asked.filter(({ at }) => at <= spent)
-    expect(before.filter(({ what }) => what === 'stream')).toHaveLength(4)
+    // Fewer where an answer takes so long that it comes after the second refusal.
+    expect(before.filter(({ what }) => what === 'stream').length).toBeLessThanOrEqual(4)
     expect(before.length).toBeLessThanOrEqual(4 + 2)
 
     await bot.end('SIGKILL')

@@ -42,7 +42,10 @@ function goFromRouteToRoute(browser: BrowserName, what: keyof typeof PAGES, isSt
     const pageOf = PAGES[what]
     const view = await stage.visit(pageOf(GUILD), { browser, isStrict })
     await view.sees({ connectionState: 'connected' })
-    expect(stage.site.all('stream')).toHaveLength(1)
+    await settles(stage, streamOf(GUILD))
+    const begun = stage.site.all('stream').length
+    // React mounts twice in StrictMode, and a stream that nobody shares may have been asked for before it is closed.
+    expect(begun).toBeLessThanOrEqual(what === 'any stream' && isStrict ? 2 : 1)
     const times: number[] = []
     for (let change = 1; change <= CHANGES; change++) {
       const guildId = change % 2 ? OTHER_GUILD : GUILD
@@ -51,8 +54,9 @@ function goFromRouteToRoute(browser: BrowserName, what: keyof typeof PAGES, isSt
     }
     // Chromium reads on for 5 s if it had just got the head, to keep the connection; so it is not all of them.
     expect(times.sort((a, b) => a - b)[CHANGES * 0.9]).toBeLessThan(100)
-    expect(stage.site.all('stream').filter(({ beside }) => beside > 0)).toEqual([])
-    expect(stage.site.all('stream')).toHaveLength(1 + CHANGES)
+    const streams = stage.site.all('stream').slice(begun)
+    expect(streams.filter(({ beside }) => beside > 0)).toEqual([])
+    expect(streams).toHaveLength(CHANGES)
 
     // Faster than any stream opens.
     await view.page.evaluate(
@@ -74,6 +78,7 @@ function goFromRouteToRoute(browser: BrowserName, what: keyof typeof PAGES, isSt
 describe.each(['chromium', 'firefox'] as const)('in %s', (browser) => {
   goFromRouteToRoute(browser, 'the status of a guild', false)
   goFromRouteToRoute(browser, 'the status of a guild', true)
+  goFromRouteToRoute(browser, 'any stream', false)
   goFromRouteToRoute(browser, 'any stream', true)
 })
 
