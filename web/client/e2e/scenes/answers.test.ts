@@ -69,8 +69,11 @@ describe.each(['chromium', 'firefox'] as const)('in %s', (browser) => {
     await pause(AS_LONG_AS_A_REVIVAL)
     expect(stage.site.asked).toHaveLength(asked)
     expect(stage.site.all('stream')).toHaveLength(1)
-    expect((await view.record()).unauthorized).toBe(1)
     expect(await stage.metric('guildpulse_viewers')).toBe(0)
+    // Nor is it news if the app asks.
+    await refetch(view)
+    expect(stage.site.asked).toHaveLength(asked + 1)
+    expect((await view.record()).unauthorized).toBe(1)
 
     stage.site.token = token
     await signIn(view)

@@ -45,13 +45,13 @@ afterAll(async () => {
 })
 
 /**
- * A window with a session of its own, in a browser that all scenes of a file share: to start one takes seconds. A page
+ * A window with cookies of its own, in a browser that all scenes of a file share: to start one takes seconds. A page
  * in a tab would be hidden by the next one.
  */
 export async function openWindow(cleanUp: CleanUp, name: BrowserName): Promise<Page> {
   const browser = shared.get(name) ?? launchBrowser((action) => void actions.push(action), name)
   shared.set(name, browser)
-  const session = await (await browser).createBrowserContext()
-  cleanUp(() => session.close())
-  return session.newPage({ type: 'window' })
+  const context = await (await browser).createBrowserContext()
+  cleanUp(() => context.close())
+  return context.newPage({ type: 'window' })
 }
