@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod event_source;
 pub mod http;
 pub mod hub;
 pub mod limits;

@@ -3,15 +3,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
-use reqwest::header::ACCEPT;
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{ClientBuilder, RequestBuilder, Response, StatusCode, Url};
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use super::Failure;
 use crate::config::{self, Secret};
-use crate::wire::Problem;
+use crate::event_source::{EventSource, Request, Retry};
+use crate::wire::{Problem, read_json};
 
 /// How long an answer may take. A beat that hangs must not keep the next one from being sent before
 /// the shard counts as silent, 4.5 s after the last.
@@ -101,9 +103,17 @@ impl Client {
         Ok(format!("{base}{path}").parse()?)
     }
 
-    /// The answer to a request for a stream, whatever it is.
-    pub(super) async fn stream(&self, path: &str) -> anyhow::Result<Response> {
-        self.answer(self.http.get(self.url(path)?).header(ACCEPT, "text/event-stream")).await
+    /// The stream at a path. When it is lost it is tried again whenever it is asked for the next signal.
+    pub(super) fn event_source(&self, path: &str) -> anyhow::Result<EventSource> {
+        let mut request = Request::get(self.url(path)?);
+        if let Some(token) = &self.token {
+            let value = HeaderValue::try_from(format!("Bearer {}", token.reveal()));
+            let mut value = value.map_err(|_| anyhow!("the token has characters that no token has"))?;
+            value.set_sensitive(true);
+            request.headers.insert(AUTHORIZATION, value);
+        }
+        let at_once = Retry::new(|_, _| Some(Duration::ZERO));
+        Ok(EventSource::new(self.http.clone(), request, at_once, CancellationToken::new()))
     }
 
     async fn send(&self, request: RequestBuilder) -> anyhow::Result<()> {
@@ -122,10 +132,16 @@ impl Client {
 }
 
 /// What an answer says that is not a success.
-pub(super) async fn refused(answer: Response) -> Refused {
+async fn refused(answer: Response) -> Refused {
     let status = answer.status();
-    let detail = answer.json::<Problem>().await.map_or_else(|_| String::new(), |problem| problem.detail);
+    let detail = answer.bytes().await.map_or_else(|_| String::new(), |body| detail(&body));
     Refused { status, detail }
+}
+
+/// What a problem says, if that is what the body of a refusal is.
+pub(super) fn detail(body: &[u8]) -> String {
+    let problem = std::str::from_utf8(body).ok().and_then(|text| read_json::<Problem>(text).ok());
+    problem.map_or_else(String::new, |problem| problem.detail)
 }
 
 /// The server answered, and not with a success.

@@ -5,6 +5,7 @@
 
 mod beat;
 mod detail;
+pub mod event_stream;
 mod problem;
 mod shard;
 mod snowflake;

@@ -14,6 +14,7 @@ mod bots;
 mod command_line;
 mod demo;
 mod descriptors;
+mod event_source;
 mod keys;
 mod limits;
 mod metrics;

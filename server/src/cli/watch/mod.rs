@@ -32,6 +32,7 @@ use super::client::{Client, ServerAddress, TokenSource};
 use super::signals::Signals;
 use super::{Failure, client_runtime};
 use crate::clock::Clock;
+use crate::event_source::{self, EventSource};
 use crate::liveness::Now;
 use crate::wire::{Event, GuildId, UnixMillis};
 
@@ -61,9 +62,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let output = Output::new()?;
     client_runtime()?.block_on(async {
         let mut signals = Signals::listen().map_err(Failure::running)?;
-        let mut watch = Watch::new(client, board, output);
+        let mut source = client.event_source(&path(&board)).map_err(Failure::usage)?;
+        let mut watch = Watch::new(board, output);
         let ended = tokio::select! {
-            ended = watch.forever() => ended,
+            ended = watch.forever(&mut source) => ended,
             _ = signals.next() => {
                 watch.output.close();
                 return Ok(ExitCode::SUCCESS);
@@ -85,7 +87,6 @@ fn path(board: &Board) -> String {
 }
 
 struct Watch {
-    client: Client,
     board: Board,
     retry: Retry,
     link: Link,
@@ -97,17 +98,17 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(client: Client, board: Board, output: Output) -> Self {
+    fn new(board: Board, output: Output) -> Self {
         let mut ticks = interval(REFRESH);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let clock = Clock::start();
-        Self { client, board, retry: Retry::default(), link: Link::Connecting, output, clock, ahead: 0, ticks }
+        Self { board, retry: Retry::default(), link: Link::Connecting, output, clock, ahead: 0, ticks }
     }
 
     /// Watches until the server refuses for good, or nobody looks any more.
-    async fn forever(&mut self) -> anyhow::Result<Infallible> {
+    async fn forever(&mut self, source: &mut EventSource) -> anyhow::Result<Infallible> {
         loop {
-            let loss = self.connection().await?;
+            let loss = self.connection(source).await?;
             let wait = self.retry.wait(&loss, rand::random());
             let until = self.clock.now().monotonic + wait;
             self.show(Link::Waiting { why: loss.words(), until })?;
@@ -117,29 +118,30 @@ impl Watch {
     }
 
     /// One connection, from its request to its loss.
-    async fn connection(&mut self) -> anyhow::Result<Loss> {
-        let asked = stream::open(self.client.clone(), path(&self.board));
-        let mut stream = match self.meanwhile(asked).await? {
-            Ok(stream) => stream,
+    async fn connection(&mut self, source: &mut EventSource) -> anyhow::Result<Loss> {
+        match self.meanwhile(stream::open(source)).await? {
+            Ok(()) => {}
             Err(Refusal::Passing(loss)) => return Ok(loss),
             Err(Refusal::Final(error)) => {
                 self.show(Link::Ended)?;
                 return Err(error);
             }
-        };
+        }
         self.board.reconnected();
         self.retry.opened(self.clock.now().monotonic);
         loop {
             let left = self.retry.deadline().saturating_sub(self.clock.now().monotonic);
-            match self.meanwhile(timeout(left, stream.next())).await? {
-                Err(_) => return Ok(Loss::Silent),
+            let loss = match self.meanwhile(timeout(left, stream::next(source))).await? {
+                Err(_) => Loss::Silent,
                 Ok(Err(loss)) => return Ok(loss),
-                Ok(Ok(event)) => {
-                    if let Some(loss) = self.event(event).await? {
-                        return Ok(loss);
-                    }
-                }
-            }
+                Ok(Ok(event)) => match self.event(event).await? {
+                    Some(loss) => loss,
+                    None => continue,
+                },
+            };
+            // Nothing of it is to be heard any more, whatever the other end still thinks.
+            source.lose(event_source::Loss::Silent);
+            return Ok(loss);
         }
     }
 
