@@ -32,12 +32,6 @@ export class Newest {
     return true
   }
 
-  /** Whether this is news to who heard the last event. */
-  isNews(status: GuildStatus): boolean {
-    const order = this.#compare(status)
-    return order === undefined ? status.revision !== this.#status?.revision : order > 0
-  }
-
   #compare(status: GuildStatus): number | undefined {
     return this.#status && compareRevisions(status.revision, this.#status.revision)
   }
