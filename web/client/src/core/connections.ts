@@ -28,7 +28,7 @@ export interface Following {
   leave: () => void
 }
 
-/** The connection to this source, if somebody follows it. */
-export function knownConnection(source: GuildStatusSource): GuildStatusConnection | undefined {
-  return connections.get(keyOfSource(source))
+/** The connection of this key, if somebody follows it. */
+export function knownConnection(key: string): GuildStatusConnection | undefined {
+  return connections.get(key)
 }

@@ -1,5 +1,5 @@
 import { queryOptions } from '@tanstack/react-query'
-import { knownConnection } from '../core/connections.js'
+import { keyOfSource, knownConnection } from '../core/connections.js'
 import { fetchGuildStatus, GuildStatusError } from '../core/fetchGuildStatus.js'
 import type { GuildStatusSource } from '../core/guildStatus.js'
 import { ParseError, type GuildStatus } from '../core/status.js'
@@ -27,7 +27,7 @@ export function guildStatusOptions(guildId: string, { headers, ...source }: Guil
     staleTime: 30_000,
     retry: (failures, error) => failures < 2 && isWorthATry(error),
     async queryFn(context) {
-      const connection = knownConnection({ guildId, ...source })
+      const connection = knownConnection(keyOfSource({ guildId, ...source }))
       // Others may wait for the same answer, so it is not for this query to cancel.
       if (connection) return connection.poll()
       const { signal } = context

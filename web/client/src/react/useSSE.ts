@@ -1,9 +1,8 @@
 'use client'
 
-import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react'
+import { useCallback, useRef, useSyncExternalStore } from 'react'
 import { EventStream, type ConnectionState, type RetryOptions } from '../core/eventStream.js'
 import { parseJson, ParseError } from '../core/status.js'
-import { Slot } from './slot.js'
 import { useLatest } from './useLatest.js'
 
 /** What {@link useSSE} does with a stream. All of it may be new at each render; only the last two connect anew. */
@@ -36,38 +35,36 @@ export interface SSEConnection {
  */
 export function useSSE<T = unknown>(url: string | null, options: UseSSEOptions<T>): SSEConnection {
   const latest = useLatest(options)
-  const [slot] = useState(() => new Slot<ConnectionState>('connecting'))
-  const stream = useRef<EventStream>(undefined)
+  const followed = useRef<{ key: string; stream: EventStream }>(undefined)
   const { withCredentials = false, shareKey = '' } = options
   // All that connects anew.
   const key = url ? JSON.stringify([url, withCredentials, shareKey]) : ''
 
-  useEffect(() => {
-    if (!url) return
-    const listener = {
-      retry: () => latest.current,
-      onMessage(event: MessageEvent<string>) {
-        const data = parseJson(event.data)
-        if (data !== undefined) latest.current.onMessage(data as T)
-        else latest.current.onParseError?.(new ParseError('message: expected JSON', event.data))
-      },
-      onExhausted: () => latest.current.onError?.(),
-    }
-    const opened = new EventStream(url, withCredentials, listener, () => slot.set(key, opened.state))
-    stream.current = opened
-    opened.open()
-    slot.set(key, opened.state)
-    return () => {
-      opened.close()
-      stream.current = undefined
-    }
-  }, [key])
-
-  const read = () => {
-    const state = slot.getSnapshot()
-    return state.key === key ? state.value : 'connecting'
-  }
-  const connectionState = useSyncExternalStore(slot.subscribe, read, () => 'connecting' as const)
-  const reconnect = useCallback(() => stream.current?.open(), [])
+  const follow = useCallback(
+    (changed: () => void) => {
+      if (!url) return () => {}
+      const listener = {
+        retry: () => latest.current,
+        onMessage(event: MessageEvent<string>) {
+          const data = parseJson(event.data)
+          if (data !== undefined) latest.current.onMessage(data as T)
+          else latest.current.onParseError?.(new ParseError('message: expected JSON', event.data))
+        },
+        onExhausted: () => latest.current.onError?.(),
+      }
+      const stream = new EventStream(url, withCredentials, listener, changed)
+      followed.current = { key, stream }
+      stream.open()
+      return () => {
+        stream.close()
+        followed.current = undefined
+      }
+    },
+    [key],
+  )
+  // Until the next stream is there, nothing of the one before is shown for it.
+  const read = () => (followed.current?.key === key ? followed.current.stream.state : 'connecting')
+  const connectionState = useSyncExternalStore(follow, read, () => 'connecting' as const)
+  const reconnect = useCallback(() => followed.current?.stream.open(), [])
   return { connectionState, reconnect }
 }
