@@ -5,10 +5,13 @@
  * gone. So a stream is confirmed by a status soon after it was opened, and by one now and then from then on.
  */
 import { browser, type Environment, type PageChange } from './environment.js'
-import { EventStream, type ConnectionState } from './eventStream.js'
+import { EventStream } from './eventStream.js'
 import { fetchGuildStatus, GuildStatusError, type Answered } from './fetchGuildStatus.js'
 import { Newest } from './newest.js'
+import { UNKNOWN, type Access, type Follower, type GuildStatusSnapshot } from './snapshot.js'
+import { statusUrlOf, type GuildStatusSource } from './source.js'
 import { parseGoodbye, parseGuildStatus, parseHello, parseJson, ParseError, type GuildStatus, type Hello } from './status.js'
+import { Timers } from './timers.js'
 
 /** How long an open stream may take to its first status. */
 const CONFIRM_MS = 5000
@@ -19,63 +22,6 @@ const REVIVE_MS = 10_000
 /** How long a page is hidden until its stream is closed. */
 const PAUSE_MS = 60_000
 
-/** Where and how the status of a guild is to be had. */
-export interface GuildStatusSource {
-  guildId: string
-  /** The stream; `/api/guilds/{guildId}/status/stream` if left out. */
-  streamUrl?: string | undefined
-  /** The same as JSON; `/api/guilds/{guildId}/status` if left out. */
-  statusUrl?: string | undefined
-  /** Whether cookies go to another origin. */
-  withCredentials?: boolean | undefined
-  /** Another value is another connection, as for another user whose cookie is sent. */
-  shareKey?: string | undefined
-  /** Reads what another server says; throws what is wrong with it. */
-  parse?: ((data: unknown, guildId: string) => GuildStatus) | undefined
-}
-
-/** Whether the viewer may see the guild, as far as the server has said. */
-export type Access = 'granted' | 'signed-out' | 'forbidden'
-
-/** Everything that is known at one moment. It is the same object until something changes. */
-export interface GuildStatusSnapshot {
-  readonly status: GuildStatus | undefined
-  readonly connectionState: ConnectionState
-  /** Whether the stream works, so that nothing has to be polled. */
-  readonly isConfirmed: boolean
-  readonly access: Access
-  /** When a status was heard or answered last, in milliseconds since 1970. */
-  readonly confirmedAt: number | undefined
-  /** How many statuses came on the stream. */
-  readonly frames: number
-  /** What has to be added to our clock to have the server's, in milliseconds. */
-  readonly clockOffset: number
-}
-
-/** What is known before anything was heard. */
-export const UNKNOWN: GuildStatusSnapshot = {
-  status: undefined,
-  connectionState: 'connecting',
-  isConfirmed: false,
-  access: 'granted',
-  confirmedAt: undefined,
-  frames: 0,
-  clockOffset: 0,
-}
-
-/** Who follows a status, and what it does for all who do. */
-export interface Follower {
-  onChange: () => void
-  /** Data that is none. The connection goes on. */
-  onParseError?: ((error: ParseError) => void) | undefined
-  /** The viewer's credential is not valid, or not any more. */
-  onUnauthorized?: (() => void) | undefined
-  /** Asks now, by {@link GuildStatusConnection.poll}, and goes on doing so each minute while the stream is not confirmed. */
-  onPollNeeded?: (() => void) | undefined
-}
-
-type TimerName = 'confirm' | 'check' | 'silence' | 'poll' | 'revive' | 'pause' | 'release'
-
 export class GuildStatusConnection {
   readonly #source: GuildStatusSource
   readonly #environment: Environment
@@ -83,8 +29,7 @@ export class GuildStatusConnection {
   readonly #stream: EventStream
   readonly #followers = new Set<Follower>()
   readonly #newest = new Newest()
-  /** What has to be called so that something does not happen. */
-  readonly #timers = new Map<TimerName, () => void>()
+  readonly #timers: Timers<'confirm' | 'check' | 'silence' | 'poll' | 'revive' | 'pause' | 'release'>
   #snapshot = UNKNOWN
   #unwatch: (() => void) | undefined
   #hello: Hello | undefined
@@ -106,8 +51,9 @@ export class GuildStatusConnection {
   constructor(source: GuildStatusSource, environment: Environment = browser, onIdle: () => void = () => {}) {
     this.#source = source
     this.#environment = environment
+    this.#timers = new Timers(environment)
     this.#onIdle = onIdle
-    const url = source.streamUrl ?? `/api/guilds/${encodeURIComponent(source.guildId)}/status/stream`
+    const url = source.streamUrl ?? `${statusUrlOf(source.guildId)}/stream`
     this.#stream = new EventStream(
       url,
       source.withCredentials ?? false,
@@ -131,12 +77,12 @@ export class GuildStatusConnection {
 
   /** Follows the status until the returned function is called. The first follower opens the stream, the last closes it. */
   follow(follower: Follower): () => void {
-    this.#cancel('release')
+    this.#timers.cancel('release')
     this.#followers.add(follower)
     if (!this.#unwatch) this.#start()
     return () => {
       // Who leaves often comes back at once: React mounts twice, and a page that follows another has its own followers.
-      if (this.#followers.delete(follower) && this.#followers.size === 0) this.#after('release', 0, () => this.#stop())
+      if (this.#followers.delete(follower) && this.#followers.size === 0) this.#timers.start('release', 0, () => this.#stop())
     }
   }
 
@@ -179,8 +125,7 @@ export class GuildStatusConnection {
   #stop(): void {
     this.#unwatch?.()
     this.#unwatch = undefined
-    for (const cancel of this.#timers.values()) cancel()
-    this.#timers.clear()
+    this.#timers.cancelAll()
     this.#poll?.abort.abort()
     this.#stream.close()
     this.#lose()
@@ -191,7 +136,7 @@ export class GuildStatusConnection {
   #connect(): void {
     if (!this.#mayStream || this.#snapshot.access !== 'granted') return
     this.#lose()
-    this.#cancel('revive')
+    this.#timers.cancel('revive')
     this.#isPaused = false
     this.#stream.open()
   }
@@ -201,8 +146,8 @@ export class GuildStatusConnection {
   #opened(): void {
     this.#hello = undefined
     this.#isFirst = true
-    this.#cancel('revive')
-    this.#after('confirm', CONFIRM_MS, () => this.#stream.fail())
+    this.#timers.cancel('revive')
+    this.#timers.start('confirm', CONFIRM_MS, () => this.#stream.fail())
   }
 
   #greeted(text: string): void {
@@ -222,8 +167,7 @@ export class GuildStatusConnection {
     this.#heard = now
     this.#refusals = 0
     this.#isPolling = false
-    this.#cancel('confirm')
-    this.#cancel('poll')
+    this.#timers.cancel('confirm', 'poll')
     this.#watch()
     this.#become({
       status: counts ? status : this.#snapshot.status,
@@ -283,9 +227,7 @@ export class GuildStatusConnection {
 
   /** The stream is not confirmed any more. */
   #lose(): void {
-    this.#cancel('confirm')
-    this.#cancel('check')
-    this.#cancel('silence')
+    this.#timers.cancel('confirm', 'check', 'silence')
     this.#become({ isConfirmed: false })
   }
 
@@ -294,8 +236,8 @@ export class GuildStatusConnection {
     const interval = this.#hello?.snapshotIntervalMs
     // Who announced nothing may be silent for as long as nothing changes.
     if (!interval) return
-    this.#after('check', interval * 1.3, () => this.#check())
-    this.#after('silence', interval * 2.5, () => this.#stream.fail())
+    this.#timers.start('check', interval * 1.3, () => this.#check())
+    this.#timers.start('silence', interval * 2.5, () => this.#stream.fail())
   }
 
   /** The stream is late. What a poll says shows whether something was missed. */
@@ -313,7 +255,7 @@ export class GuildStatusConnection {
   #reviveLater(): void {
     const wait = REVIVE_MS * (0.5 + this.#environment.random())
     const until = Math.max(wait, this.#notBefore - this.#environment.now())
-    this.#after('revive', until, () => {
+    this.#timers.start('revive', until, () => {
       if (this.#environment.page.isVisible()) this.#revive()
     })
   }
@@ -335,14 +277,14 @@ export class GuildStatusConnection {
   #pollNow(): void {
     if (this.#snapshot.isConfirmed || this.#snapshot.access !== 'granted' || this.#isPaused) return
     const wait = Math.max(POLL_MS, this.#notBefore - this.#environment.now())
-    this.#after('poll', wait, () => this.#pollNow())
+    this.#timers.start('poll', wait, () => this.#pollNow())
     // A failure is told by what is known, and the next poll.
     if (this.#environment.page.isVisible()) this.poll().catch(() => {})
   }
 
   async #ask(asked: number, signal: AbortSignal): Promise<GuildStatus> {
     const { guildId, withCredentials, parse } = this.#source
-    const url = this.#source.statusUrl ?? `/api/guilds/${encodeURIComponent(guildId)}/status`
+    const url = this.#source.statusUrl ?? statusUrlOf(guildId)
     const { environment, known } = { environment: this.#environment, known: this.#answered }
     try {
       const answered = await fetchGuildStatus(url, guildId, { signal, withCredentials, known, parse, environment })
@@ -380,8 +322,7 @@ export class GuildStatusConnection {
   #leave(access: Access): void {
     const isNews = this.#snapshot.access !== access
     this.#lose()
-    this.#cancel('revive')
-    this.#cancel('poll')
+    this.#timers.cancel('revive', 'poll')
     this.#become({ access })
     this.#stream.giveUp()
     if (access === 'forbidden' || !isNews) return
@@ -391,16 +332,16 @@ export class GuildStatusConnection {
   /** There is no stream here, so it is not asked for again. */
   #pollOnly(): void {
     this.#mayStream = false
-    this.#cancel('revive')
+    this.#timers.cancel('revive')
     this.#stream.giveUp()
   }
 
   // The page.
 
   #pageChanged(change: PageChange): void {
-    if (change === 'hidden') return this.#after('pause', PAUSE_MS, () => this.#pause())
+    if (change === 'hidden') return this.#timers.start('pause', PAUSE_MS, () => this.#pause())
     if (change === 'hide') return this.#pause()
-    this.#cancel('pause')
+    this.#timers.cancel('pause')
     if (this.#isPaused) {
       this.#connect()
       this.#needPoll()
@@ -414,8 +355,7 @@ export class GuildStatusConnection {
   #pause(): void {
     this.#isPaused = true
     this.#lose()
-    this.#cancel('revive')
-    this.#cancel('poll')
+    this.#timers.cancel('revive', 'poll')
     if (this.#snapshot.access === 'granted' && this.#mayStream) this.#stream.pause()
   }
 
@@ -426,22 +366,6 @@ export class GuildStatusConnection {
     const silence = this.#environment.now() - this.#heard
     if (silence > interval * 2.5) this.#connect()
     else if (silence > interval * 1.3) this.#check()
-  }
-
-  // Small things.
-
-  #after(name: TimerName, ms: number, callback: () => void): void {
-    this.#cancel(name)
-    const cancel = this.#environment.after(ms, () => {
-      this.#timers.delete(name)
-      callback()
-    })
-    this.#timers.set(name, cancel)
-  }
-
-  #cancel(name: TimerName): void {
-    this.#timers.get(name)?.()
-    this.#timers.delete(name)
   }
 
   #become(change: Partial<GuildStatusSnapshot>): void {

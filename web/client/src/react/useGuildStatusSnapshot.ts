@@ -2,12 +2,8 @@
 
 import { useCallback, useSyncExternalStore } from 'react'
 import { followGuildStatus, keyOfSource, knownConnection } from '../core/connections.js'
-import {
-  UNKNOWN,
-  type Follower,
-  type GuildStatusSnapshot,
-  type GuildStatusSource,
-} from '../core/guildStatus.js'
+import { UNKNOWN, type Follower, type GuildStatusSnapshot } from '../core/snapshot.js'
+import type { GuildStatusSource } from '../core/source.js'
 import { useLatest } from './useLatest.js'
 
 /**

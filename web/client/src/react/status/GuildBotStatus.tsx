@@ -1,7 +1,8 @@
 'use client'
 
 import { keyOfSource } from '../../core/connections.js'
-import type { Follower, GuildStatusSnapshot, GuildStatusSource } from '../../core/guildStatus.js'
+import type { Follower, GuildStatusSnapshot } from '../../core/snapshot.js'
+import type { GuildStatusSource } from '../../core/source.js'
 import { useGuildStatusSnapshot } from '../useGuildStatusSnapshot.js'
 import { BotStatusView, type BotStatusAppearance } from './BotStatusView.js'
 import { withDefaults } from './labels.js'
