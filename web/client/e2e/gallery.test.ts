@@ -176,6 +176,18 @@ test('styles.css is dark where a page says so, and light where it says nothing',
   expect(await online()).toBe(dark)
 })
 
+test('tailwind.css has the colours of the theme, and gives way to a utility', async () => {
+  const page = await visit('tailwind')
+  await page.addStyleTag({ content: ':root { --color-green-700: rgb(1 2 3) }' })
+  for (const { rgb } of await colours(page, '#online svg, #online [data-part=word]')) expect(rgb).toEqual([1, 2, 3])
+  const gap = await page.locator('#online [data-part=root]').evaluate((root) => {
+    const before = getComputedStyle(root).columnGap
+    root.classList.add('gap-4')
+    return [before, getComputedStyle(root).columnGap]
+  })
+  expect(gap).toEqual(['8px', '16px'])
+})
+
 test('the two looks are of one size', async () => {
   const sizes = async (looks: string) => {
     const page = await visit(looks)

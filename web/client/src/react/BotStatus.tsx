@@ -9,7 +9,7 @@ export type BotStatusProps = ControlledBotStatusProps | GuildBotStatusProps
 /**
  * Shows whether a bot is alive: a mark and a word, since when it is not, and a way to try again.
  *
- * Its looks are Tailwind's classes (`guildpulse/tailwind.css`) or a stylesheet of its own (`guildpulse/styles.css`).
+ * Its looks are a stylesheet: `guildpulse/styles.css`, or `guildpulse/tailwind.css` for who has Tailwind.
  */
 export function BotStatus(props: BotStatusProps) {
   return props.guildId === undefined ? (

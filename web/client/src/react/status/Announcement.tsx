@@ -30,7 +30,7 @@ export function Announcement({ of, word }: { of: string; word: string }) {
   }, [said])
 
   return (
-    <span data-part="announcement" role="status" className="sr-only">
+    <span data-part="announcement" role="status">
       {said}
     </span>
   )

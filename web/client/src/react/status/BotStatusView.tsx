@@ -3,7 +3,6 @@
 import type { Locale } from 'date-fns'
 import { useState } from 'react'
 import { Announcement } from './Announcement.js'
-import { colourOf } from './colours.js'
 import { Dot } from './Dot.js'
 import type { BotStatusLabels } from './labels.js'
 import { LastSeen } from './LastSeen.js'
@@ -35,11 +34,9 @@ interface BotStatusViewProps {
   announce: boolean | undefined
 }
 
-const DETAIL = 'text-xs text-[var(--guildpulse-detail,var(--color-gray-600))] dark:text-[var(--guildpulse-detail,var(--color-gray-400))]'
-
 /** Shows what it is given. It may stand within a paragraph: there is nothing in it that may not. */
 export function BotStatusView(props: BotStatusViewProps) {
-  const { look, frame, isSettled, onRetry, labels, className = '', locale, announce = true } = props
+  const { look, frame, isSettled, onRetry, labels, className, locale, announce = true } = props
   const { state, reason, word, isMuted = false, lastSeen, checkDiscord = false, retry } = look
   const [hasFocus, setHasFocus] = useState(false)
   const [lastRetry, setLastRetry] = useState(retry)
@@ -48,7 +45,6 @@ export function BotStatusView(props: BotStatusViewProps) {
   const isHeld = !retry && hasFocus && !isSettled
   const kind = retry ?? (isHeld ? lastRetry : undefined)
   const isWord = isHeld && kind === 'connection'
-  const colour = colourOf(state, isMuted)
   const retryLabels = { connection: labels.clickToRetry, live: labels.retryLive }
 
   return (
@@ -58,23 +54,15 @@ export function BotStatusView(props: BotStatusViewProps) {
       data-state={state}
       data-reason={reason ?? undefined}
       data-muted={isMuted || undefined}
-      className={`relative flex w-fit items-start gap-2 ${className}`}
+      className={className}
     >
-      <Dot state={state} className={colour} frame={frame} />
-      <span data-part="body" className="flex flex-col items-start">
-        {!isWord && (
-          <span data-part="word" className={`text-sm font-medium ${colour}`}>
-            {word}
-          </span>
-        )}
+      <Dot state={state} frame={frame} />
+      <span data-part="body">
+        {!isWord && <span data-part="word">{word}</span>}
         {lastSeen && <LastSeen {...lastSeen} labels={labels} locale={locale} />}
-        {checkDiscord && (
-          <span data-part="hint" className={DETAIL}>
-            {labels.checkDiscord}
-          </span>
-        )}
+        {checkDiscord && <span data-part="hint">{labels.checkDiscord}</span>}
         {kind && (
-          <span key="retry" data-part="action" className={kind === 'live' ? DETAIL : `text-xs ${colour}`}>
+          <span key="retry" data-part="action">
             {kind === 'live' && `${labels.polling} · `}
             <RetryButton
               key="button"

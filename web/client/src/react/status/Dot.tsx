@@ -21,17 +21,13 @@ const SHAPES: Record<BotStatusState, ReactNode> = {
 }
 
 /** The mark of a state. `frame` is another one for each sign of life, and each is shown once. */
-export function Dot({ state, className, frame }: { state: BotStatusState; className: string; frame: string | number }) {
+export function Dot({ state, frame }: { state: BotStatusState; frame: string | number }) {
   return (
-    <span data-part="dot" aria-hidden="true" className={`relative mt-1 inline-flex size-3 shrink-0 ${className}`}>
+    <span data-part="dot" aria-hidden="true">
       {frame !== '' && frame !== 0 && (
-        <span
-          key={frame}
-          data-part="pulse"
-          className="absolute inset-0 rounded-full bg-current motion-safe:animate-ping motion-safe:[animation-iteration-count:1] motion-safe:[animation-fill-mode:forwards] motion-reduce:hidden forced-colors:hidden"
-        />
+        <span key={frame} data-part="pulse" />
       )}
-      <svg viewBox="0 0 24 24" width="12" height="12" className="relative size-full">
+      <svg viewBox="0 0 24 24" width="12" height="12">
         {SHAPES[state] ?? DOTS}
       </svg>
     </span>

@@ -13,8 +13,7 @@ export function LastSeen({ at, clockOffset, version, labels, locale }: LastSeenP
   const mayReadClock = useTick()
   const time = Date.parse(at)
   if (Number.isNaN(time)) return null
-  const className = 'text-xs text-[var(--guildpulse-detail,var(--color-gray-600))] dark:text-[var(--guildpulse-detail,var(--color-gray-400))]'
-  const known = { 'data-part': 'last-seen', dateTime: at, className }
+  const known = { 'data-part': 'last-seen', dateTime: at }
   // It keeps its line until then, so that nothing moves.
   if (!mayReadClock) return <time {...known}>{'\u00a0'}</time>
   // Clocks differ, and nobody was seen in the future.

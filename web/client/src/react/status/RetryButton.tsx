@@ -16,15 +16,11 @@ interface RetryButtonProps {
 export function RetryButton({ label, isBusy, of, onRetry, onFocusChange }: RetryButtonProps) {
   // A button that goes is not told that it has lost the focus.
   useEffect(() => () => onFocusChange(false), [onFocusChange])
-  const size = of === 'whole' && isBusy ? 'text-sm font-medium' : 'text-xs'
-  const press = isBusy ? 'cursor-default' : 'cursor-pointer underline underline-offset-2 hover:no-underline'
-  const area = of === 'whole' ? 'after:inset-0' : 'relative after:inset-x-0 after:-inset-y-1.5'
   return (
     <button
       type="button"
       data-part="retry"
       data-of={of}
-      className={`rounded-sm text-start outline-current focus-visible:outline-2 outline-offset-2 after:absolute ${size} ${press} ${area}`}
       aria-disabled={isBusy || undefined}
       aria-busy={isBusy || undefined}
       onClick={() => {
