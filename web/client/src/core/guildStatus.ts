@@ -21,6 +21,14 @@ export const POLL_MS = 60_000
 const REVIVE_MS = 10_000
 /** How long a page is hidden until its stream is closed. */
 const PAUSE_MS = 60_000
+/** Two polls. */
+const LOST_MS = 2 * POLL_MS
+/** A timer that is later than this has slept with the machine. */
+const SLEPT_MS = 5000
+/** How long what was known before the server's restart is shown. Bots are heard again within that time. */
+const RESTART_MS = 5000
+/** Why the server knows nothing after its own restart. */
+const RESTARTED = 'server_restarted'
 
 export class GuildStatusConnection {
   readonly #source: GuildStatusSource
@@ -29,7 +37,7 @@ export class GuildStatusConnection {
   readonly #stream: EventStream
   readonly #followers = new Set<Follower>()
   readonly #newest = new Newest()
-  readonly #timers: Timers<'confirm' | 'check' | 'silence' | 'poll' | 'revive' | 'pause' | 'release'>
+  readonly #timers: Timers<'confirm' | 'check' | 'silence' | 'poll' | 'revive' | 'pause' | 'release' | 'lost' | 'restart'>
   #snapshot = UNKNOWN
   #unwatch: (() => void) | undefined
   #hello: Hello | undefined
@@ -119,17 +127,18 @@ export class GuildStatusConnection {
     this.#unwatch = this.#environment.page.watch((change) => this.#pageChanged(change))
     this.#isPolling = false
     this.#connect()
+    this.#countDown()
     if (!this.#environment.page.isVisible()) this.#pageChanged('hidden')
   }
 
   #stop(): void {
     this.#unwatch?.()
     this.#unwatch = undefined
-    this.#timers.cancelAll()
     this.#poll?.abort.abort()
     this.#stream.close()
     this.#lose()
-    this.#become({ connectionState: 'connecting' })
+    this.#timers.cancelAll()
+    this.#become({ connectionState: 'connecting', isLost: false, before: undefined })
     this.#onIdle()
   }
 
@@ -162,20 +171,14 @@ export class GuildStatusConnection {
     const status = this.#read(text)
     if (!status) return
     const now = this.#environment.now()
-    const counts = this.#newest.offerEvent(status, this.#isFirst, now)
+    const newest = this.#newest.afterEvent(status, this.#isFirst, now)
     this.#isFirst = false
     this.#heard = now
     this.#refusals = 0
     this.#isPolling = false
     this.#timers.cancel('confirm', 'poll')
     this.#watch()
-    this.#become({
-      status: counts ? status : this.#snapshot.status,
-      isConfirmed: true,
-      access: 'granted',
-      confirmedAt: now,
-      frames: this.#snapshot.frames + 1,
-    })
+    this.#learn(newest, { isConfirmed: true, frames: this.#snapshot.frames + 1 })
   }
 
   #read(text: string): GuildStatus | undefined {
@@ -227,6 +230,7 @@ export class GuildStatusConnection {
 
   /** The stream is not confirmed any more. */
   #lose(): void {
+    if (this.#snapshot.isConfirmed) this.#countDown()
     this.#timers.cancel('confirm', 'check', 'silence')
     this.#become({ isConfirmed: false })
   }
@@ -289,8 +293,9 @@ export class GuildStatusConnection {
     try {
       const answered = await fetchGuildStatus(url, guildId, { signal, withCredentials, known, parse, environment })
       this.#answered = answered
-      this.#answeredWith(answered.status, asked)
-      return this.#newest.status ?? answered.status
+      const newest = this.#newest.afterAnswer(answered.status, asked)
+      this.#answeredWith(newest)
+      return newest
     } catch (error) {
       if (error instanceof GuildStatusError) this.#refused(error)
       else if (error instanceof ParseError) this.#report(error)
@@ -298,11 +303,9 @@ export class GuildStatusConnection {
     }
   }
 
-  #answeredWith(status: GuildStatus, asked: number): void {
-    const counts = this.#newest.offerAnswer(status, asked)
-    const now = this.#environment.now()
+  #answeredWith(newest: GuildStatus): void {
     const wasOut = this.#snapshot.access !== 'granted'
-    this.#become({ status: counts ? status : this.#snapshot.status, access: 'granted', confirmedAt: now })
+    this.#learn(newest)
     if (wasOut && this.#unwatch) this.#connect()
     // Twice, because the server may have been away for the stream and back for the poll.
     if (this.#refusals >= 2) this.#pollOnly()
@@ -342,6 +345,7 @@ export class GuildStatusConnection {
     if (change === 'hidden') return this.#timers.start('pause', PAUSE_MS, () => this.#pause())
     if (change === 'hide') return this.#pause()
     this.#timers.cancel('pause')
+    this.#countDown()
     if (this.#isPaused) {
       this.#connect()
       this.#needPoll()
@@ -366,6 +370,33 @@ export class GuildStatusConnection {
     const silence = this.#environment.now() - this.#heard
     if (silence > interval * 2.5) this.#connect()
     else if (silence > interval * 1.3) this.#check()
+  }
+
+  // What is known.
+
+  /** Somebody has said how the guild is. */
+  #learn(status: GuildStatus, more: Partial<GuildStatusSnapshot> = {}): void {
+    const known = this.#snapshot.status
+    let { before } = this.#snapshot
+    if (status.reason !== RESTARTED) {
+      before = undefined
+    } else if (known && known.reason !== RESTARTED) {
+      before = known
+      this.#timers.start('restart', RESTART_MS, () => this.#become({ before: undefined }))
+    }
+    this.#become({ status, before, access: 'granted', isLost: false, confirmedAt: this.#environment.now(), ...more })
+    this.#countDown()
+  }
+
+  /** From now on, it is too long after two polls. */
+  #countDown(): void {
+    const due = this.#environment.now() + LOST_MS
+    this.#timers.start('lost', LOST_MS, () => {
+      // It begins again when the page is seen.
+      if (!this.#environment.page.isVisible()) return
+      if (this.#environment.now() - due > SLEPT_MS) this.#countDown()
+      else this.#become({ isLost: !this.#snapshot.isConfirmed })
+    })
   }
 
   #become(change: Partial<GuildStatusSnapshot>): void {

@@ -10,26 +10,19 @@ export class Newest {
   #status: GuildStatus | undefined
   #heard = -Infinity
 
-  get status(): GuildStatus | undefined {
-    return this.#status
-  }
-
-  /** A status came on a stream; says whether it counts. The first of a connection always does. */
-  offerEvent(status: GuildStatus, isFirst: boolean, now: number): boolean {
+  /** A status came on a stream; returns the newest. The first of a connection always is. */
+  afterEvent(status: GuildStatus, isFirst: boolean, now: number): GuildStatus {
     const order = this.#compare(status)
-    if (!isFirst && order !== undefined && order < 0) return false
-    this.#status = status
+    if (this.#status && !isFirst && order !== undefined && order < 0) return this.#status
     this.#heard = now
-    return true
+    return (this.#status = status)
   }
 
-  /** An answer came to what was asked at that time; says whether it counts. */
-  offerAnswer(status: GuildStatus, asked: number): boolean {
-    const order = this.#compare(status)
+  /** An answer came to what was asked at that time; returns the newest. */
+  afterAnswer(status: GuildStatus, asked: number): GuildStatus {
     const isLate = asked <= this.#heard
-    if (order === undefined || order === 0 ? isLate : order < 0) return false
-    this.#status = status
-    return true
+    const order = this.#compare(status) || (isLate ? -1 : 1)
+    return this.#status && order < 0 ? this.#status : (this.#status = status)
   }
 
   #compare(status: GuildStatus): number | undefined {

@@ -12,6 +12,16 @@ export interface GuildStatusSnapshot {
   /** Whether the stream works, so that nothing has to be polled. */
   readonly isConfirmed: boolean
   readonly access: Access
+  /**
+   * Whether nothing was confirmed for two polls. Time in which nobody looks, or in which the machine sleeps, does not
+   * count: nobody polls then, and the first thing to be seen on return is not an alarm.
+   */
+  readonly isLost: boolean
+  /**
+   * The status from before the server's own restart, for a moment: the server knows nothing yet, but most likely nothing
+   * has changed.
+   */
+  readonly before: GuildStatus | undefined
   /** When a status was heard or answered last, in milliseconds since 1970. */
   readonly confirmedAt: number | undefined
   /** How many statuses came on the stream. */
@@ -25,6 +35,8 @@ export const UNKNOWN: GuildStatusSnapshot = {
   status: undefined,
   connectionState: 'connecting',
   isConfirmed: false,
+  isLost: false,
+  before: undefined,
   access: 'granted',
   confirmedAt: undefined,
   frames: 0,
