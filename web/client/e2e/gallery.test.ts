@@ -69,9 +69,7 @@ async function visit(looks: string, options: BrowserContextOptions = {}): Promis
   })
   await page.goto(new URL(`${looks}.html`, server.resolvedUrls!.local[0]).href)
   await page.locator('#guild-forbidden [data-part=root]').waitFor()
-  // What changes with time has changed.
   await page.locator('#guild-lost [data-state=error]').waitFor()
-  await page.evaluate(() => window.dispatchEvent(new Event('restart')))
   await page.locator('#guild-muted [data-muted]').waitFor()
   return page
 }

@@ -36,26 +36,24 @@ export function useGuildStatusRealtime<T = GuildStatus>(
   options: UseGuildStatusRealtimeOptions<T> = {},
 ): GuildStatusRealtime<T> {
   const client = useQueryClient()
-  const { onParseError, onUnauthorized, select, ...source } = options
   const id = guildId ?? ''
   const queryKey = guildStatusKey(id)
   const written = useRef<GuildStatus>(undefined)
-  const followed = guildId ? { guildId, ...source } : null
-  const { selected: state, reconnect } = useGuildStatusSnapshot(followed, connectionAndPolls, {
-    onParseError,
-    onUnauthorized,
+  const following = {
+    ...options,
     onPollNeeded: () => void client.invalidateQueries({ queryKey, exact: true }, { cancelRefetch: false }),
-    onSnapshot: ({ status, confirmedAt }) => {
+    onSnapshot: ({ status, confirmedAt }: GuildStatusSnapshot) => {
       // What was written once is not written again because the connection has changed: it is no younger for that.
       if (!status || !confirmedAt || status === written.current) return
       written.current = status
       client.setQueryData(queryKey, status, { updatedAt: confirmedAt })
     },
-  })
-  const [connectionState, polls] = state.split(' ') as [ConnectionState, string]
+  }
+  const { selected, reconnect } = useGuildStatusSnapshot(guildId, following, connectionAndPolls)
+  const [connectionState, polls] = selected.split(' ') as [ConnectionState, string]
   const query = useQuery({
-    ...guildStatusOptions(id, source),
-    select: select as (status: GuildStatus) => T,
+    ...guildStatusOptions(id, options),
+    select: options.select as (status: GuildStatus) => T,
     enabled: id !== '',
     refetchInterval: ({ state }) => polls === 'polls' && Math.max(POLL_MS, retryAfter(state.error)),
   })

@@ -1,7 +1,27 @@
 'use client'
 
-import { ControlledBotStatus, type ControlledBotStatusProps } from './status/ControlledBotStatus.js'
-import { GuildBotStatus, type GuildBotStatusProps } from './status/GuildBotStatus.js'
+import type { Follower, GuildStatusSnapshot } from '../core/snapshot.js'
+import type { GuildStatusSource } from '../core/source.js'
+import { BotStatusView, type BotStatusAppearance } from './status/BotStatusView.js'
+import { lookOfKnown, lookOfSnapshot, type Known } from './status/look.js'
+import { useGuildStatusSnapshot } from './useGuildStatusSnapshot.js'
+
+/** The form for who has the status already: it shows what it is given, and asks nobody. */
+export interface ControlledBotStatusProps extends BotStatusAppearance, Known {
+  /** What the retry does, which is offered in the state `error`. */
+  onReconnect?: (() => void) | undefined
+  guildId?: undefined
+}
+
+/** The form that follows a guild by itself. All of a page who follow the same guild share one stream. */
+export interface GuildBotStatusProps
+  extends BotStatusAppearance,
+    Omit<GuildStatusSource, 'guildId'>,
+    Pick<Follower, 'onParseError' | 'onUnauthorized'> {
+  /** Null while it is not known yet. */
+  guildId: string | null
+  healthy?: undefined
+}
 
 /** Either what is to be shown, or the guild that is to be followed. */
 export type BotStatusProps = ControlledBotStatusProps | GuildBotStatusProps
@@ -12,9 +32,17 @@ export type BotStatusProps = ControlledBotStatusProps | GuildBotStatusProps
  * Its looks are a stylesheet: `guildpulse/styles.css`, or `guildpulse/tailwind.css` for who has Tailwind.
  */
 export function BotStatus(props: BotStatusProps) {
-  return props.guildId === undefined ? (
-    <ControlledBotStatus {...(props as ControlledBotStatusProps)} />
-  ) : (
-    <GuildBotStatus {...props} />
-  )
+  if (props.guildId !== undefined) return <GuildBotStatus {...props} />
+  const known = props as ControlledBotStatusProps
+  return <BotStatusView {...known} look={lookOfKnown(known)} onRetry={known.onReconnect} />
+}
+
+function GuildBotStatus(props: GuildBotStatusProps) {
+  const { key, selected, reconnect } = useGuildStatusSnapshot(props.guildId, props, asItIs)
+  // What is remembered of one guild does not count for the next.
+  return <BotStatusView key={key} {...props} look={lookOfSnapshot(selected)} onRetry={reconnect} />
+}
+
+function asItIs(snapshot: GuildStatusSnapshot): GuildStatusSnapshot {
+  return snapshot
 }

@@ -6,35 +6,40 @@ import { UNKNOWN, type Follower, type GuildStatusSnapshot } from '../core/snapsh
 import type { GuildStatusSource } from '../core/source.js'
 import { useLatest } from './useLatest.js'
 
+/** Where the status comes from, and who is told of it. */
+interface Following extends Omit<GuildStatusSource, 'guildId'>, Omit<Follower, 'onChange'> {
+  onSnapshot?: (snapshot: GuildStatusSnapshot) => void
+}
+
 /**
  * Follows the status of a guild while the component is mounted, together with all of the page who do. Without a guild
  * nothing is opened. Returns what is `select`ed of what is known; who selects little renders seldom.
  */
 export function useGuildStatusSnapshot<T>(
-  source: GuildStatusSource | null,
+  guildId: string | null,
+  following: Following,
   select: (snapshot: GuildStatusSnapshot) => T,
-  follower: Omit<Follower, 'onChange'> & { onSnapshot?: (snapshot: GuildStatusSnapshot) => void } = {},
-): { selected: T; reconnect: () => void } {
-  const key = source?.guildId ? keyOfSource(source) : ''
-  const latest = useLatest({ key, source, follower })
-  const read = () => (key && knownConnection(key)?.getSnapshot()) || UNKNOWN
+): { key: string; selected: T; reconnect: () => void } {
+  const key = guildId ? keyOfSource({ ...following, guildId }) : ''
+  const latest = useLatest({ ...following, key })
+  const read = () => knownConnection(key)?.getSnapshot() ?? UNKNOWN
 
   const follow = useCallback(
     (changed: () => void) => {
-      if (!key || !source) return () => {}
-      const { parse } = source
+      if (!guildId) return () => {}
+      const { parse, onPollNeeded } = following
       const told = () => {
-        latest.current.follower.onSnapshot?.(read())
+        latest.current.onSnapshot?.(read())
         changed()
       }
       const { leave } = followGuildStatus(
         // It may change while it is being followed.
-        { ...source, parse: parse && ((data, guildId) => (latest.current.source?.parse ?? parse)(data, guildId)) },
+        { ...following, guildId, parse: parse && ((data, guildId) => (latest.current.parse ?? parse)(data, guildId)) },
         {
           onChange: told,
-          onParseError: (error) => latest.current.follower.onParseError?.(error),
-          onUnauthorized: () => latest.current.follower.onUnauthorized?.(),
-          onPollNeeded: follower.onPollNeeded && (() => latest.current.follower.onPollNeeded?.()),
+          onParseError: (error) => latest.current.onParseError?.(error),
+          onUnauthorized: () => latest.current.onUnauthorized?.(),
+          onPollNeeded: onPollNeeded && (() => latest.current.onPollNeeded?.()),
         },
       )
       told()
@@ -44,5 +49,5 @@ export function useGuildStatusSnapshot<T>(
   )
   const selected = useSyncExternalStore(follow, () => select(read()), () => select(UNKNOWN))
   const reconnect = useCallback(() => knownConnection(latest.current.key)?.reconnect(), [])
-  return { selected, reconnect }
+  return { key, selected, reconnect }
 }

@@ -4,10 +4,11 @@ import type { Locale } from 'date-fns'
 import { useState } from 'react'
 import { Announcement } from './Announcement.js'
 import { Dot } from './Dot.js'
-import type { BotStatusLabels } from './labels.js'
-import { LastSeen } from './LastSeen.js'
+import { withDefaults, type BotStatusLabels } from './labels.js'
+import { lastSeen } from './lastSeen.js'
 import type { Look } from './look.js'
-import { RetryButton } from './RetryButton.js'
+import { useTick } from './useTick.js'
+import { words } from './words.js'
 
 /** What both forms of `BotStatus` take for their looks. */
 export interface BotStatusAppearance {
@@ -21,61 +22,59 @@ export interface BotStatusAppearance {
   announce?: boolean | undefined
 }
 
-interface BotStatusViewProps {
+interface BotStatusViewProps extends BotStatusAppearance {
   look: Look
-  /** Changes with each sign of life. */
-  frame: string | number
-  /** The connection is there, so that nobody waits for what a retry brings. */
-  isSettled: boolean
   onRetry: (() => void) | undefined
-  labels: BotStatusLabels
-  className: string | undefined
-  locale: Locale | undefined
-  announce: boolean | undefined
 }
 
 /** Shows what it is given. It may stand within a paragraph: there is nothing in it that may not. */
-export function BotStatusView(props: BotStatusViewProps) {
-  const { look, frame, isSettled, onRetry, labels, className, locale, announce = true } = props
-  const { state, reason, word, isMuted = false, lastSeen, checkDiscord = false, retry } = look
-  const [hasFocus, setHasFocus] = useState(false)
-  const [lastRetry, setLastRetry] = useState(retry)
-  if (retry && retry !== lastRetry) setLastRetry(retry)
-  // Who has pressed the button keeps it until there is an outcome. Meanwhile it says what goes on, in place of the word.
-  const isHeld = !retry && hasFocus && !isSettled
-  const kind = retry ?? (isHeld ? lastRetry : undefined)
-  const isWord = isHeld && kind === 'connection'
-  const retryLabels = { connection: labels.clickToRetry, live: labels.retryLive }
+export function BotStatusView({ look, onRetry, className, labels: given, locale, announce = true }: BotStatusViewProps) {
+  const mayReadClock = useTick()
+  const [held, hold] = useState<Look['retry']>()
+  const { state, reason, lastHeartbeat = '', clockOffset = 0, retry } = look
+  const labels = withDefaults(given)
+  const word = words(look, Date.now() + clockOffset, labels)
+  // Clocks differ, and nobody was seen in the future.
+  const seen = Math.min(Date.parse(lastHeartbeat) - clockOffset, Date.now())
+  // Who has the focus on the button keeps it until there is an outcome. Meanwhile it says what goes on.
+  const kind = retry ?? (look.isSettled ? undefined : held)
+  const isBusy = !retry || undefined
+  const isWord = isBusy && kind === 'connection'
+  // A button that goes is not told that it has lost the focus.
+  if (held && held !== kind) hold(kind)
 
   return (
-    <span
-      data-guildpulse=""
-      data-part="root"
-      data-state={state}
-      data-reason={reason ?? undefined}
-      data-muted={isMuted || undefined}
-      className={className}
-    >
-      <Dot state={state} frame={frame} />
+    <span data-guildpulse="" data-part="root" data-state={state} data-reason={reason} data-muted={look.isMuted} className={className}>
+      <Dot state={state} pulse={look.pulse} />
       <span data-part="body">
         {!isWord && <span data-part="word">{word}</span>}
-        {lastSeen && <LastSeen {...lastSeen} labels={labels} locale={locale} />}
-        {checkDiscord && <span data-part="hint">{labels.checkDiscord}</span>}
+        {seen > 0 && (
+          <time data-part="last-seen" dateTime={lastHeartbeat} title={mayReadClock ? new Date(seen).toLocaleString(locale?.code) : undefined}>
+            {/* It keeps its line until then, so that nothing moves. */}
+            {mayReadClock ? lastSeen(seen, look.version, labels, locale) : '\u00a0'}
+          </time>
+        )}
+        {look.checkDiscord && <span data-part="hint">{labels.checkDiscord}</span>}
         {kind && (
-          <span key="retry" data-part="action">
+          <span data-part="action">
             {kind === 'live' && `${labels.polling} · `}
-            <RetryButton
-              key="button"
-              label={isHeld ? (isWord ? word : labels.connecting) : retryLabels[kind]}
-              isBusy={isHeld}
-              of={kind === 'connection' ? 'whole' : 'detail'}
-              onRetry={onRetry}
-              onFocusChange={setHasFocus}
-            />
+            <button
+              type="button"
+              data-part="retry"
+              data-of={kind}
+              // It is never disabled: who has pressed it would lose the focus to nowhere.
+              aria-disabled={isBusy}
+              aria-busy={isBusy}
+              onClick={() => isBusy || onRetry?.()}
+              onFocus={() => hold(kind)}
+              onBlur={() => hold(undefined)}
+            >
+              {isWord ? word : isBusy ? labels.connecting : labels[kind]}
+            </button>
           </span>
         )}
       </span>
-      {announce && <Announcement of={`${state} ${reason ?? ''}`} word={word} />}
+      {announce && <Announcement of={`${state} ${reason}`} word={word} />}
     </span>
   )
 }

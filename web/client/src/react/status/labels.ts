@@ -1,19 +1,14 @@
+import type { BotStatusState } from './look.js'
+
 /**
- * The words that are shown. They are strings with places in braces and no functions, so that they may come from a file
+ * The words that are shown: one for each state, and more. They are strings with places in braces and no functions, so that they may come from a file
  * of translations, and go from a server component to a client component.
  */
-export interface BotStatusLabels {
-  /** Nothing is known yet. */
-  connecting: string
-  online: string
-  offline: string
-  unavailable: string
-  unknown: string
+export interface BotStatusLabels extends Record<BotStatusState, string> {
   /** A state and why; `{state}` and `{reason}`. */
   stateWithReason: string
   /** What is said of a reason. One that is not here is shown as it came. */
   reasons: Readonly<Record<string, string>>
-  restarting: string
   /** `{duration}` is one of the next two. */
   restartingBackIn: string
   minutes: string
@@ -21,26 +16,30 @@ export interface BotStatusLabels {
   restartingAnyMoment: string
   discordOutage: string
   neverSeen: string
-  signedOut: string
-  noAccess: string
-  connectionLost: string
-  clickToRetry: string
+  /** What a retry says where there is no connection. */
+  connection: string
+  /** What a retry says where there is no stream, but answers. */
+  live: string
   /** `{time}` is "5 minutes ago" in the given locale. */
   lastSeen: string
   /** Comes after the time; `{version}`. */
   version: string
   checkDiscord: string
-  /** There is no stream, but answers. */
+  /** Stands before the retry where there is no stream, but answers. */
   polling: string
-  retryLive: string
 }
 
 export const LABELS: BotStatusLabels = {
   connecting: 'Connecting...',
   online: 'Online',
+  reconnecting: 'Online',
   offline: 'Offline',
   unavailable: 'Unavailable',
   unknown: 'Unknown',
+  maintenance: 'Restarting',
+  error: 'Connection lost',
+  'signed-out': 'Signed out',
+  forbidden: 'No access to this server',
   stateWithReason: '{state} · {reason}',
   reasons: {
     heartbeat_timeout: 'stopped responding',
@@ -53,22 +52,18 @@ export const LABELS: BotStatusLabels = {
     server_suspended: 'guildpulse was asleep',
     upstream_unreachable: 'guildpulse cannot reach its backend',
   },
-  restarting: 'Restarting',
   restartingBackIn: 'Restarting · back in about {duration}',
   minutes: '{n} min',
   hours: '{n} h',
   restartingAnyMoment: 'Restarting · back any moment',
   discordOutage: 'Discord outage',
   neverSeen: 'Not connected yet',
-  signedOut: 'Signed out',
-  noAccess: 'No access to this server',
-  connectionLost: 'Connection lost',
-  clickToRetry: 'Click to retry',
+  connection: 'Click to retry',
+  live: 'Retry live',
   lastSeen: 'Last seen: {time}',
   version: ' - v{version}',
   checkDiscord: 'Check Discord',
   polling: 'Updates every minute',
-  retryLive: 'Retry live',
 }
 
 /** The given words, and ours where none are given. */

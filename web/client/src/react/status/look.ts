@@ -1,7 +1,6 @@
 import type { GuildStatusSnapshot } from '../../core/snapshot.js'
-import type { GuildState, GuildStatus } from '../../core/status.js'
-import type { BotStatusLabels } from './labels.js'
-import { words } from './words.js'
+import type { ConnectionState } from '../../core/eventStream.js'
+import type { GuildState } from '../../core/status.js'
 
 /** What `data-state` says: a state of the bot, or why there is none. */
 export type BotStatusState = GuildState | 'connecting' | 'error' | 'signed-out' | 'forbidden'
@@ -11,49 +10,62 @@ export interface Look {
   state: BotStatusState
   /** Why it is that, for `data-reason`. */
   reason?: string | null | undefined
-  word: string
+  expectedBack?: string | undefined
   /** It may be old, and is shown without its colour. */
-  isMuted?: boolean | undefined
-  /** Of the bot, on our clock; left out if it is of no interest. */
-  lastSeen?: { at: string; clockOffset: number; version: string | null | undefined } | undefined
+  isMuted?: true | undefined
+  /** Changes with each sign of life. */
+  pulse?: string | number | undefined
+  /** When the bot was seen last; left out if that is of no interest. */
+  lastHeartbeat?: string | undefined
+  version?: string | null | undefined
   checkDiscord?: boolean | undefined
+  /** What has to be added to our clock to have that of these times, in milliseconds. */
+  clockOffset?: number | undefined
   /** What the retry is for, where there is one. */
   retry?: 'connection' | 'live' | undefined
+  /** The connection is there, so that nobody waits for what a retry brings. */
+  isSettled?: boolean | undefined
 }
 
-/** What a guild's status is shown from. */
-export interface Seen {
-  snapshot: GuildStatusSnapshot
-  /** What is shown as the status, which may be the one before. */
-  status: GuildStatus | undefined
-  isMuted: boolean
-  /** Nothing was confirmed for too long. */
-  isLost: boolean
-}
-
-/** What is to be seen of a guild. A known status wins over what the connection is doing. */
-export function lookOfGuild({ snapshot, status, isMuted, isLost }: Seen, now: number, labels: BotStatusLabels): Look {
-  const { access, connectionState, clockOffset } = snapshot
-  if (access === 'signed-out') return { state: access, word: labels.signedOut, retry: 'connection' }
-  if (access === 'forbidden') return { state: access, word: labels.noAccess, retry: 'connection' }
-  if (isLost && connectionState !== 'connecting') return lost(labels)
-  if (isLost || !status) {
-    // It goes on by itself, but who is waiting need not wait for that.
-    const retry = connectionState === 'error' ? 'connection' : undefined
-    return { state: 'connecting', word: labels.connecting, retry }
-  }
-  const { state, reason, healthy, lastHeartbeat, version } = status
-  return {
-    state,
-    reason,
-    word: words(status, now + clockOffset, labels),
-    isMuted,
-    lastSeen: !healthy && lastHeartbeat ? { at: lastHeartbeat, clockOffset, version } : undefined,
-    retry: connectionState === 'error' ? 'live' : undefined,
-  }
+/** What a page knows that has the status already. */
+export interface Known {
+  healthy: boolean
+  /** When the newest beat was received (RFC 3339). */
+  lastHeartbeat?: string | undefined
+  version?: string | null | undefined
+  /** `connected` if left out. */
+  connectionState?: ConnectionState | undefined
 }
 
 /** There is no connection, and nothing that is new enough to be shown in its place. */
-export function lost(labels: BotStatusLabels): Look {
-  return { state: 'error', word: labels.connectionLost, retry: 'connection' }
+const LOST: Look = { state: 'error', retry: 'connection' }
+
+/** What the connection is doing wins over the status, and a stream that is being waited for is not spoken of. */
+export function lookOfKnown({ healthy, lastHeartbeat, version, connectionState = 'connected' }: Known): Look {
+  if (connectionState === 'connecting') return { state: 'connecting' }
+  if (connectionState === 'error') return LOST
+  const isSettled = connectionState === 'connected'
+  if (healthy) return { state: 'online', pulse: lastHeartbeat || 'once', isSettled }
+  if (!isSettled) return { state: 'offline' }
+  return { state: 'offline', lastHeartbeat, version, checkDiscord: true, isSettled }
+}
+
+/** What is to be seen of a guild. A known status wins over what the connection is doing. */
+export function lookOfSnapshot(snapshot: GuildStatusSnapshot): Look {
+  const { access, connectionState, isLost, isConfirmed, clockOffset, before, status = before } = snapshot
+  const hasFailed = connectionState === 'error'
+  if (access !== 'granted') return { state: access, retry: 'connection' }
+  if (isLost && connectionState !== 'connecting') return LOST
+  // It goes on by itself, but who is waiting need not wait for that.
+  if (isLost || !status) return { state: 'connecting', retry: hasFailed ? 'connection' : undefined }
+  const shown = before ?? status
+  return {
+    ...shown,
+    isMuted: before && true,
+    pulse: shown.healthy && !before ? snapshot.frames : 0,
+    lastHeartbeat: shown.healthy ? undefined : shown.lastHeartbeat,
+    clockOffset,
+    retry: hasFailed ? 'live' : undefined,
+    isSettled: isConfirmed,
+  }
 }
