@@ -5,17 +5,19 @@ import type { BotStatusState } from './look.js'
  * of translations, and go from a server component to a client component.
  */
 export interface BotStatusLabels extends Record<BotStatusState, string> {
-  /** A state and why; `{state}` and `{reason}`. */
-  stateWithReason: string
+  /** A state and why, or when the bot is back; `{state}` and `{more}`. */
+  stateWithMore: string
   /** What is said of a reason. One that is not here is shown as it came. */
   reasons: Readonly<Record<string, string>>
   /** `{duration}` is one of the next two. */
-  restartingBackIn: string
+  backIn: string
   minutes: string
   hours: string
-  restartingAnyMoment: string
-  discordOutage: string
-  neverSeen: string
+  backAnyMoment: string
+  /** In place of a state that has this reason. */
+  discord_outage: string
+  /** In place of a state that has this reason. */
+  never_seen: string
   /** What a retry says where there is no connection. */
   connection: string
   /** What a retry says where there is no stream, but answers. */
@@ -40,7 +42,7 @@ export const LABELS: BotStatusLabels = {
   error: 'Connection lost',
   'signed-out': 'Signed out',
   forbidden: 'No access to this server',
-  stateWithReason: '{state} · {reason}',
+  stateWithMore: '{state} · {more}',
   reasons: {
     heartbeat_timeout: 'stopped responding',
     goodbye: 'shut down by its operator',
@@ -52,12 +54,12 @@ export const LABELS: BotStatusLabels = {
     server_suspended: 'guildpulse was asleep',
     upstream_unreachable: 'guildpulse cannot reach its backend',
   },
-  restartingBackIn: 'Restarting · back in about {duration}',
+  backIn: 'back in about {duration}',
   minutes: '{n} min',
   hours: '{n} h',
-  restartingAnyMoment: 'Restarting · back any moment',
-  discordOutage: 'Discord outage',
-  neverSeen: 'Not connected yet',
+  backAnyMoment: 'back any moment',
+  discord_outage: 'Discord outage',
+  never_seen: 'Not connected yet',
   connection: 'Click to retry',
   live: 'Retry live',
   lastSeen: 'Last seen: {time}',

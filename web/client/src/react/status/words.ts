@@ -8,10 +8,10 @@ export function words(
   labels: BotStatusLabels = LABELS,
 ): string {
   const word = lookUp(labels, state)
-  if (state === 'maintenance') return expectedBack ? restarting(Date.parse(expectedBack) - now, labels) : word
-  if (reason === 'discord_outage') return labels.discordOutage
-  if (reason === 'never_seen') return labels.neverSeen
-  return reason ? fill(labels.stateWithReason, { state: word, reason: lookUp(labels.reasons, reason) }) : word
+  let more = reason && lookUp(labels.reasons, reason)
+  if (state === 'maintenance') more = expectedBack && back(Date.parse(expectedBack) - now, labels)
+  else if (reason === 'discord_outage' || reason === 'never_seen') return labels[reason]
+  return more ? fill(labels.stateWithMore, { state: word, more }) : word
 }
 
 /** A word of a newer server is shown as it came, also if objects have something of that name. */
@@ -19,11 +19,11 @@ function lookUp(words: object, name: string): string {
   return Object.hasOwn(words, name) ? (words as Record<string, string>)[name]! : name.replaceAll('_', ' ')
 }
 
-/** How long it takes yet, which somebody has guessed: nobody means the second. */
-function restarting(ms: number, labels: BotStatusLabels): string {
-  if (!(ms > 0)) return labels.restartingAnyMoment
+/** When the bot means to be back, which somebody has guessed: nobody means the second. */
+function back(ms: number, labels: BotStatusLabels): string {
+  if (!(ms > 0)) return labels.backAnyMoment
   const minutes = Math.round(ms / 60_000)
   const duration =
     minutes < 90 ? fill(labels.minutes, { n: Math.max(minutes, 1) }) : fill(labels.hours, { n: Math.round(minutes / 60) })
-  return fill(labels.restartingBackIn, { duration })
+  return fill(labels.backIn, { duration })
 }
