@@ -1,6 +1,6 @@
 'use client'
 
-import { useCallback, useRef, useSyncExternalStore } from 'react'
+import { useCallback, useMemo, useSyncExternalStore } from 'react'
 import { EventStream, type ConnectionState, type RetryOptions } from '../core/eventStream.js'
 import { parseJson, ParseError } from '../core/status.js'
 import { useLatest } from './useLatest.js'
@@ -34,37 +34,36 @@ export interface SSEConnection {
  * more without a message between.
  */
 export function useSSE<T = unknown>(url: string | null, options: UseSSEOptions<T>): SSEConnection {
-  const latest = useLatest(options)
-  const followed = useRef<{ key: string; stream: EventStream }>(undefined)
   const { withCredentials = false, shareKey = '' } = options
   // All that connects anew.
   const key = url ? JSON.stringify([url, withCredentials, shareKey]) : ''
 
-  const follow = useCallback(
-    (changed: () => void) => {
-      if (!url) return () => {}
-      const listener = {
-        retry: () => latest.current,
-        onMessage(event: MessageEvent<string>) {
-          const data = parseJson(event.data)
-          if (data !== undefined) latest.current.onMessage(data as T)
-          else latest.current.onParseError?.(new ParseError('message: expected JSON', event.data))
-        },
-        onExhausted: () => latest.current.onError?.(),
-      }
-      const stream = new EventStream(url, withCredentials, listener, changed)
-      followed.current = { key, stream }
-      stream.open()
-      return () => {
-        stream.close()
-        followed.current = undefined
-      }
-    },
-    [key],
-  )
-  // Until the next stream is there, nothing of the one before is shown for it.
-  const read = () => (followed.current?.key === key ? followed.current.stream.state : 'connecting')
-  const connectionState = useSyncExternalStore(follow, read, () => 'connecting' as const)
-  const reconnect = useCallback(() => followed.current?.stream.open(), [])
+  const store = useMemo(() => {
+    let stream: EventStream | undefined
+    const listener = {
+      retry: () => latest.current,
+      onMessage(event: MessageEvent<string>) {
+        const data = parseJson(event.data)
+        if (data !== undefined) latest.current.onMessage(data as T)
+        else latest.current.onParseError?.(new ParseError('message: expected JSON', event.data))
+      },
+      onExhausted: () => latest.current.onError?.(),
+    }
+    return {
+      follow(changed: () => void) {
+        if (url) stream = new EventStream(url, withCredentials, listener, changed)
+        stream?.open()
+        return () => {
+          stream?.close()
+          stream = undefined
+        }
+      },
+      read: () => stream?.state ?? 'connecting',
+      reconnect: () => stream?.open(),
+    }
+  }, [key])
+  const latest = useLatest({ ...options, store })
+  const connectionState = useSyncExternalStore(store.follow, store.read, () => 'connecting' as const)
+  const reconnect = useCallback(() => latest.current.store.reconnect(), [])
   return { connectionState, reconnect }
 }

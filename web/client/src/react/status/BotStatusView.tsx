@@ -1,12 +1,12 @@
 'use client'
 
 import type { Locale } from 'date-fns'
+import { formatDistanceToNow } from 'date-fns/formatDistanceToNow'
 import { useState } from 'react'
 import { Announcement } from './Announcement.js'
-import { Dot } from './Dot.js'
-import { withDefaults, type BotStatusLabels } from './labels.js'
-import { lastSeen } from './lastSeen.js'
+import { fill, withDefaults, type BotStatusLabels } from './labels.js'
 import type { Look } from './look.js'
+import { SHAPES } from './shapes.js'
 import { useTick } from './useTick.js'
 import { words } from './words.js'
 
@@ -45,13 +45,22 @@ export function BotStatusView({ look, onRetry, className, labels: given, locale,
 
   return (
     <span data-guildpulse="" data-part="root" data-state={state} data-reason={reason} data-muted={look.isMuted} className={className}>
-      <Dot state={state} pulse={look.pulse} />
+      <span data-part="dot" aria-hidden="true">
+        {/* Another one for each sign of life, and each is shown once. */}
+        {look.pulse ? <span key={look.pulse} data-part="pulse" /> : null}
+        <svg viewBox="0 0 24 24" width="12" height="12" fill="currentColor" fillRule="evenodd">
+          <path d={SHAPES[state] ?? SHAPES.unknown} />
+        </svg>
+      </span>
       <span data-part="body">
         {!isWord && <span data-part="word">{word}</span>}
         {seen > 0 && (
           <time data-part="last-seen" dateTime={lastHeartbeat} title={mayReadClock ? new Date(seen).toLocaleString(locale?.code) : undefined}>
             {/* It keeps its line until then, so that nothing moves. */}
-            {mayReadClock ? lastSeen(seen, look.version, labels, locale) : '\u00a0'}
+            {mayReadClock
+              ? fill(labels.lastSeen, { time: formatDistanceToNow(seen, { addSuffix: true, ...(locale && { locale }) }) }) +
+                (look.version ? fill(labels.version, { version: look.version }) : '')
+              : '\u00a0'}
           </time>
         )}
         {look.checkDiscord && <span data-part="hint">{labels.checkDiscord}</span>}
