@@ -134,19 +134,19 @@ export class GuildStatusConnection {
   #stop(): void {
     this.#unwatch?.()
     this.#unwatch = undefined
+    this.#timers.cancelAll()
     this.#poll?.abort.abort()
     this.#stream.close()
     this.#lose()
-    this.#timers.cancelAll()
     this.#become({ connectionState: 'connecting', isLost: false, before: undefined })
     this.#onIdle()
   }
 
   #connect(): void {
+    this.#isPaused = false
     if (!this.#mayStream || this.#snapshot.access !== 'granted') return
     this.#lose()
     this.#timers.cancel('revive')
-    this.#isPaused = false
     this.#stream.open()
   }
 
@@ -390,6 +390,7 @@ export class GuildStatusConnection {
 
   /** From now on, it is too long after two polls. */
   #countDown(): void {
+    if (!this.#unwatch) return
     const due = this.#environment.now() + LOST_MS
     this.#timers.start('lost', LOST_MS, () => {
       // It begins again when the page is seen.
