@@ -10,7 +10,7 @@ import { fetchGuildStatus, GuildStatusError, type Answered } from './fetchGuildS
 import { Newest } from './newest.js'
 import { UNKNOWN, type Access, type Follower, type GuildStatusSnapshot } from './snapshot.js'
 import { statusUrlOf, type GuildStatusSource } from './source.js'
-import { parseGoodbye, parseGuildStatus, parseHello, parseJson, ParseError, type GuildStatus, type Hello } from './status.js'
+import { parseGoodbye, parseHello, parseJson, ParseError, readGuildStatus, type GuildStatus, type Hello } from './status.js'
 import { Timers } from './timers.js'
 
 /** How long an open stream may take to its first status. */
@@ -52,7 +52,7 @@ export class GuildStatusConnection {
   #mayStream = true
   /** When the server may be asked again. */
   #notBefore = 0
-  #poll: { asked: number; answer: Promise<GuildStatus>; abort: AbortController } | undefined
+  #poll: { answer: Promise<GuildStatus>; abort: AbortController } | undefined
   #answered: Answered | undefined
 
   /** Nothing is opened before it is followed. `onIdle` is called when the last follower has left. */
@@ -112,9 +112,8 @@ export class GuildStatusConnection {
    */
   poll(): Promise<GuildStatus> {
     if (this.#poll) return this.#poll.answer
-    const asked = this.#environment.now()
     const abort = new AbortController()
-    const poll = { asked, abort, answer: this.#ask(asked, abort.signal) }
+    const poll = { abort, answer: this.#ask(this.#environment.now(), abort.signal) }
     this.#poll = poll
     const done = () => {
       if (this.#poll === poll) this.#poll = undefined
@@ -182,11 +181,8 @@ export class GuildStatusConnection {
   }
 
   #read(text: string): GuildStatus | undefined {
-    const { guildId, parse = parseGuildStatus } = this.#source
-    const data = parseJson(text)
     try {
-      if (data === undefined) throw new ParseError('status: expected JSON', text)
-      return parse(data, guildId)
+      return readGuildStatus(text, this.#source.guildId, this.#source.parse)
     } catch (error) {
       this.#report(error)
       return undefined
@@ -213,10 +209,9 @@ export class GuildStatusConnection {
 
   /** The credential is said to be invalid. If it is not, as one that was renewed, the stream goes on. */
   #askWhether(retryAfterMs: number): void {
-    const goOn = () => this.#stream.openAfter(retryAfterMs)
     this.poll().then(
       () => this.#unwatch && this.#connect(),
-      () => this.#unwatch && this.#snapshot.access === 'granted' && goOn(),
+      () => this.#unwatch && this.#snapshot.access === 'granted' && this.#stream.openAfter(retryAfterMs),
     )
   }
 
@@ -257,11 +252,9 @@ export class GuildStatusConnection {
   }
 
   #reviveLater(): void {
-    const wait = REVIVE_MS * (0.5 + this.#environment.random())
-    const until = Math.max(wait, this.#notBefore - this.#environment.now())
-    this.#timers.start('revive', until, () => {
-      if (this.#environment.page.isVisible()) this.#revive()
-    })
+    const own = REVIVE_MS * (0.5 + this.#environment.random())
+    const wait = Math.max(own, this.#notBefore - this.#environment.now())
+    this.#timers.start('revive', wait, () => this.#environment.page.isVisible() && this.#revive())
   }
 
   #revive(): void {
@@ -274,8 +267,8 @@ export class GuildStatusConnection {
   #needPoll(): void {
     this.#isPolling = true
     const others = [...this.#followers].flatMap((follower) => follower.onPollNeeded ?? [])
-    if (others.length > 0) return others.forEach((poll) => poll())
-    this.#pollNow()
+    others.forEach((poll) => poll())
+    if (others.length === 0) this.#pollNow()
   }
 
   #pollNow(): void {
@@ -289,11 +282,10 @@ export class GuildStatusConnection {
   async #ask(asked: number, signal: AbortSignal): Promise<GuildStatus> {
     const { guildId, withCredentials, parse } = this.#source
     const url = this.#source.statusUrl ?? statusUrlOf(guildId)
-    const { environment, known } = { environment: this.#environment, known: this.#answered }
+    const how = { signal, withCredentials, parse, known: this.#answered, environment: this.#environment }
     try {
-      const answered = await fetchGuildStatus(url, guildId, { signal, withCredentials, known, parse, environment })
-      this.#answered = answered
-      const newest = this.#newest.afterAnswer(answered.status, asked)
+      this.#answered = await fetchGuildStatus(url, guildId, how)
+      const newest = this.#newest.afterAnswer(this.#answered.status, asked)
       this.#answeredWith(newest)
       return newest
     } catch (error) {
@@ -328,8 +320,7 @@ export class GuildStatusConnection {
     this.#timers.cancel('revive', 'poll')
     this.#become({ access })
     this.#stream.giveUp()
-    if (access === 'forbidden' || !isNews) return
-    for (const follower of [...this.#followers]) follower.onUnauthorized?.()
+    if (isNews && access === 'signed-out') for (const follower of [...this.#followers]) follower.onUnauthorized?.()
   }
 
   /** There is no stream here, so it is not asked for again. */
@@ -401,8 +392,8 @@ export class GuildStatusConnection {
   }
 
   #become(change: Partial<GuildStatusSnapshot>): void {
-    const known: Partial<Record<string, unknown>> = this.#snapshot as unknown as Record<string, unknown>
-    if (Object.entries(change).every(([key, value]) => known[key] === value)) return
+    const keys = Object.keys(change) as (keyof GuildStatusSnapshot)[]
+    if (keys.every((key) => change[key] === this.#snapshot[key])) return
     this.#snapshot = { ...this.#snapshot, ...change }
     for (const follower of [...this.#followers]) follower.onChange()
   }
