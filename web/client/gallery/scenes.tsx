@@ -3,7 +3,7 @@ import { UNKNOWN, type GuildStatusSnapshot } from '../dist/core/snapshot.js'
 import type { GuildStatus } from '../dist/core/status.js'
 import { BotStatus } from '../dist/react/index.js'
 import { BotStatusView } from '../dist/react/status/BotStatusView.js'
-import { lookOfSnapshot } from '../dist/react/status/look.js'
+import { lookOfSnapshot } from '../dist/core/look.js'
 
 /** A state, and what it looks like. */
 export interface Scene {
@@ -41,7 +41,7 @@ const POLLS: GuildStatusSnapshot = { ...LIVE, connectionState: 'error', isConfir
 function guild(name: string, status: Partial<GuildStatus> | undefined, snapshot: Partial<GuildStatusSnapshot> = {}): Scene {
   const known = status && { ...ONLINE, ...status }
   const seen = { ...LIVE, ...snapshot, status: known }
-  return { name, shown: <BotStatusView look={lookOfSnapshot(seen)} onRetry={() => {}} /> }
+  return { name, shown: <BotStatusView look={lookOfSnapshot(seen)} onReconnect={() => {}} /> }
 }
 
 function offline(reason: string): Scene {

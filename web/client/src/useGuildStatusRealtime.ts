@@ -8,7 +8,7 @@ import { POLL_MS } from './core/guildStatus.js'
 import type { Follower, GuildStatusSnapshot } from './core/snapshot.js'
 import type { GuildStatusSource } from './core/source.js'
 import type { GuildStatus } from './core/status.js'
-import { guildStatusKey, guildStatusOptions } from './query/guildStatusOptions.js'
+import { guildStatusOptions } from './query/guildStatusOptions.js'
 import { useGuildStatusSnapshot } from './react/useGuildStatusSnapshot.js'
 
 /** Where the status comes from, and who is told what goes wrong. */
@@ -37,7 +37,8 @@ export function useGuildStatusRealtime<T = GuildStatus>(
 ): GuildStatusRealtime<T> {
   const client = useQueryClient()
   const id = guildId ?? ''
-  const queryKey = guildStatusKey(id)
+  const asking = guildStatusOptions(id, options)
+  const { queryKey } = asking
   const written = useRef<GuildStatus>(undefined)
   const following = {
     ...options,
@@ -52,7 +53,7 @@ export function useGuildStatusRealtime<T = GuildStatus>(
   const { selected, reconnect } = useGuildStatusSnapshot(guildId, following, connectionAndPolls)
   const [connectionState, polls] = selected.split(' ') as [ConnectionState, string]
   const query = useQuery({
-    ...guildStatusOptions(id, options),
+    ...asking,
     select: options.select as (status: GuildStatus) => T,
     enabled: id !== '',
     refetchInterval: ({ state }) => polls === 'polls' && Math.max(POLL_MS, retryAfter(state.error)),
@@ -81,8 +82,6 @@ function withConnection<T>(
   connectionState: ConnectionState,
   reconnect: () => void,
 ): GuildStatusRealtime<T> {
-  // But for one that seldom changes: of a result of which nothing is read, everything counts.
-  void query.isPending
   const result = { connectionState, reconnect }
   for (const key of Object.keys(query) as (keyof typeof query)[]) {
     Object.defineProperty(result, key, { enumerable: true, get: () => query[key] })

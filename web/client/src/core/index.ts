@@ -4,6 +4,7 @@ export { browser, type Environment, type EventSourceLike, type Page, type PageCh
 export { EventStream, type ConnectionState, type RetryOptions, type StreamListener } from './eventStream.js'
 export { fetchGuildStatus, GuildStatusError, type Answered, type FetchGuildStatusOptions } from './fetchGuildStatus.js'
 export { GuildStatusConnection } from './guildStatus.js'
+export { lookOfSnapshot, type BotStatusState, type Look, type Retry } from './look.js'
 export type { Access, Follower, GuildStatusSnapshot } from './snapshot.js'
 export type { GuildStatusSource } from './source.js'
 export {

@@ -1,9 +1,10 @@
 'use client'
 
-import type { Follower, GuildStatusSnapshot } from '../core/snapshot.js'
+import { lookOfSnapshot } from '../core/look.js'
+import type { Follower } from '../core/snapshot.js'
 import type { GuildStatusSource } from '../core/source.js'
 import { BotStatusView, type BotStatusAppearance } from './status/BotStatusView.js'
-import { lookOfKnown, lookOfSnapshot, type Known } from './status/look.js'
+import { lookOfKnown, type Known } from './status/lookOfKnown.js'
 import { useGuildStatusSnapshot } from './useGuildStatusSnapshot.js'
 
 /** The form for who has the status already: it shows what it is given, and asks nobody. */
@@ -34,15 +35,11 @@ export type BotStatusProps = ControlledBotStatusProps | GuildBotStatusProps
 export function BotStatus(props: BotStatusProps) {
   if (props.guildId !== undefined) return <GuildBotStatus {...props} />
   const known = props as ControlledBotStatusProps
-  return <BotStatusView {...known} look={lookOfKnown(known)} onRetry={known.onReconnect} />
+  return <BotStatusView {...known} look={lookOfKnown(known)} />
 }
 
 function GuildBotStatus(props: GuildBotStatusProps) {
-  const { key, selected, reconnect } = useGuildStatusSnapshot(props.guildId, props, asItIs)
+  const { key, selected, reconnect } = useGuildStatusSnapshot(props.guildId, props, (snapshot) => snapshot)
   // What is remembered of one guild does not count for the next.
-  return <BotStatusView key={key} {...props} look={lookOfSnapshot(selected)} onRetry={reconnect} />
-}
-
-function asItIs(snapshot: GuildStatusSnapshot): GuildStatusSnapshot {
-  return snapshot
+  return <BotStatusView key={key} {...props} look={lookOfSnapshot(selected)} onReconnect={reconnect} />
 }

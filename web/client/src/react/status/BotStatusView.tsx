@@ -3,9 +3,9 @@
 import type { Locale } from 'date-fns'
 import { formatDistanceToNow } from 'date-fns/formatDistanceToNow'
 import { useState } from 'react'
+import type { Look, Retry } from '../../core/look.js'
 import { Announcement } from './Announcement.js'
 import { fill, withDefaults, type BotStatusLabels } from './labels.js'
-import type { Look } from './look.js'
 import { SHAPES } from './shapes.js'
 import { useTick } from './useTick.js'
 import { words } from './words.js'
@@ -24,20 +24,20 @@ export interface BotStatusAppearance {
 
 interface BotStatusViewProps extends BotStatusAppearance {
   look: Look
-  onRetry: (() => void) | undefined
+  onReconnect?: (() => void) | undefined
 }
 
 /** Shows what it is given. It may stand within a paragraph: there is nothing in it that may not. */
-export function BotStatusView({ look, onRetry, className, labels: given, locale, announce = true }: BotStatusViewProps) {
+export function BotStatusView({ look, onReconnect, className, labels: given, locale, announce = true }: BotStatusViewProps) {
   const mayReadClock = useTick()
-  const [held, hold] = useState<Look['retry']>()
+  const [held, hold] = useState<Retry>()
   const { state, reason, lastHeartbeat = '', clockOffset = 0, retry } = look
   const labels = withDefaults(given)
   const word = words(look, Date.now() + clockOffset, labels)
   // Clocks differ, and nobody was seen in the future.
   const seen = Math.min(Date.parse(lastHeartbeat) - clockOffset, Date.now())
   // Who has the focus on the button keeps it until there is an outcome. Meanwhile it says what goes on.
-  const kind = retry ?? (look.isSettled ? undefined : held)
+  const kind = retry || (look.isSettled ? undefined : held)
   const isBusy = !retry || undefined
   const isWord = isBusy && kind === 'connection'
   // A button that goes is not told that it has lost the focus.
@@ -74,7 +74,7 @@ export function BotStatusView({ look, onRetry, className, labels: given, locale,
               // It is never disabled: who has pressed it would lose the focus to nowhere.
               aria-disabled={isBusy}
               aria-busy={isBusy}
-              onClick={() => isBusy || onRetry?.()}
+              onClick={() => isBusy || onReconnect?.()}
               onFocus={() => hold(kind)}
               onBlur={() => hold(undefined)}
             >

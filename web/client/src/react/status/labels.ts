@@ -1,4 +1,4 @@
-import type { BotStatusState } from './look.js'
+import type { BotStatusState } from '../../core/look.js'
 
 /**
  * The words that are shown: one for each state, and more. They are strings with places in braces and no functions, so that they may come from a file

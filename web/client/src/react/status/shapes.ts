@@ -1,4 +1,4 @@
-import type { BotStatusState } from './look.js'
+import type { BotStatusState } from '../../core/look.js'
 
 const DISC = 'M12 2a10 10 0 1 1 0 20 10 10 0 0 1 0-20Z'
 // What is drawn twice is a hole.

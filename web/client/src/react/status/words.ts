@@ -1,5 +1,5 @@
 import { fill, LABELS, type BotStatusLabels } from './labels.js'
-import type { Look } from './look.js'
+import type { Look } from '../../core/look.js'
 
 /** The sentence for what is to be seen; protocol/words.json lists those for a status. `now` is the server's time. */
 export function words(

@@ -1,9 +1,11 @@
-import type { GuildStatusSnapshot } from '../../core/snapshot.js'
-import type { ConnectionState } from '../../core/eventStream.js'
-import type { GuildState } from '../../core/status.js'
+import type { GuildStatusSnapshot } from './snapshot.js'
+import type { GuildState } from './status.js'
 
 /** What `data-state` says: a state of the bot, or why there is none. */
 export type BotStatusState = GuildState | 'connecting' | 'error' | 'signed-out' | 'forbidden'
+
+/** What a retry brings back: all that is known, or the stream. */
+export type Retry = 'connection' | 'live'
 
 /** What is to be seen. */
 export interface Look {
@@ -22,33 +24,13 @@ export interface Look {
   /** What has to be added to our clock to have that of these times, in milliseconds. */
   clockOffset?: number | undefined
   /** What the retry is for, where there is one. */
-  retry?: 'connection' | 'live' | undefined
+  retry?: Retry | false | undefined
   /** The connection is there, so that nobody waits for what a retry brings. */
   isSettled?: boolean | undefined
 }
 
-/** What a page knows that has the status already. */
-export interface Known {
-  healthy: boolean
-  /** When the newest beat was received (RFC 3339). */
-  lastHeartbeat?: string | undefined
-  version?: string | null | undefined
-  /** `connected` if left out. */
-  connectionState?: ConnectionState | undefined
-}
-
 /** There is no connection, and nothing that is new enough to be shown in its place. */
-const LOST: Look = { state: 'error', retry: 'connection' }
-
-/** What the connection is doing wins over the status, and a stream that is being waited for is not spoken of. */
-export function lookOfKnown({ healthy, lastHeartbeat, version, connectionState = 'connected' }: Known): Look {
-  if (connectionState === 'connecting') return { state: 'connecting' }
-  if (connectionState === 'error') return LOST
-  const isSettled = connectionState === 'connected'
-  if (healthy) return { state: 'online', pulse: lastHeartbeat || 'once', isSettled }
-  if (!isSettled) return { state: 'offline' }
-  return { state: 'offline', lastHeartbeat, version, checkDiscord: true, isSettled }
-}
+export const LOST: Look = { state: 'error', retry: 'connection' }
 
 /** What is to be seen of a guild. A known status wins over what the connection is doing. */
 export function lookOfSnapshot(snapshot: GuildStatusSnapshot): Look {
@@ -57,7 +39,7 @@ export function lookOfSnapshot(snapshot: GuildStatusSnapshot): Look {
   if (access !== 'granted') return { state: access, retry: 'connection' }
   if (isLost && connectionState !== 'connecting') return LOST
   // It goes on by itself, but who is waiting need not wait for that.
-  if (isLost || !status) return { state: 'connecting', retry: hasFailed ? 'connection' : undefined }
+  if (isLost || !status) return { state: 'connecting', retry: hasFailed && 'connection' }
   const shown = before ?? status
   return {
     ...shown,
@@ -65,7 +47,7 @@ export function lookOfSnapshot(snapshot: GuildStatusSnapshot): Look {
     pulse: shown.healthy && !before ? snapshot.frames : 0,
     lastHeartbeat: shown.healthy ? undefined : shown.lastHeartbeat,
     clockOffset,
-    retry: hasFailed ? 'live' : undefined,
+    retry: hasFailed && 'live',
     isSettled: isConfirmed,
   }
 }
