@@ -16,6 +16,8 @@ const CONFIRM_MS = 5000
 export const POLL_MS = 60_000
 /** How long between attempts once the retries are spent; half of it is added or taken away by chance. */
 const REVIVE_MS = 10_000
+/** After so many refusals beside polls that are answered there is no stream. A server that restarts has both back by then. */
+const REFUSALS = 3
 /** How long a page is hidden until its stream is closed. */
 const PAUSE_MS = 60_000
 
@@ -94,6 +96,8 @@ export class GuildStatusConnection {
   #isPaused = false
   /** Whether a poll was made since the stream was lost or first failed. */
   #isPolling = false
+  /** Whether the newest poll was answered with a status. */
+  #isAnswered = false
   /** How often in a row the answer to the stream was none of a stream, although polls were answered. */
   #refusals = 0
   #mayStream = true
@@ -144,7 +148,6 @@ export class GuildStatusConnection {
   reconnect(): void {
     if (!this.#unwatch) return
     this.#mayStream = true
-    this.#refusals = 0
     this.#become({ access: 'granted' })
     this.#connect()
     this.#needPoll()
@@ -193,6 +196,8 @@ export class GuildStatusConnection {
     this.#lose()
     this.#cancel('revive')
     this.#isPaused = false
+    this.#isAnswered = false
+    this.#refusals = 0
     this.#stream.open()
   }
 
@@ -220,6 +225,7 @@ export class GuildStatusConnection {
     const counts = this.#newest.offerEvent(status, this.#isFirst, now)
     this.#isFirst = false
     this.#heard = now
+    this.#isAnswered = false
     this.#refusals = 0
     this.#isPolling = false
     this.#cancel('confirm')
@@ -276,8 +282,9 @@ export class GuildStatusConnection {
   #failed(refused: boolean): void {
     const wasConfirmed = this.#snapshot.isConfirmed
     this.#lose()
-    this.#refusals = refused ? this.#refusals + 1 : 0
-    if (this.#stream.state === 'error') this.#reviveLater()
+    this.#refusals = refused && this.#isAnswered ? this.#refusals + 1 : 0
+    if (this.#refusals >= REFUSALS) this.#pollOnly()
+    else if (this.#stream.state === 'error') this.#reviveLater()
     if (wasConfirmed || !this.#isPolling) this.#needPoll()
   }
 
@@ -350,6 +357,7 @@ export class GuildStatusConnection {
       this.#answeredWith(answered.status, asked)
       return this.#newest.status ?? answered.status
     } catch (error) {
+      this.#isAnswered = false
       if (error instanceof GuildStatusError) this.#refused(error)
       else if (error instanceof ParseError) this.#report(error)
       throw error
@@ -362,8 +370,7 @@ export class GuildStatusConnection {
     const wasOut = this.#snapshot.access !== 'granted'
     this.#become({ status: counts ? status : this.#snapshot.status, access: 'granted', confirmedAt: now })
     if (wasOut && this.#unwatch) this.#connect()
-    // Twice, because the server may have been away for the stream and back for the poll.
-    if (this.#refusals >= 2) this.#pollOnly()
+    this.#isAnswered = true
   }
 
   #refused({ status, retryAfterMs }: GuildStatusError): void {

@@ -261,15 +261,47 @@ describe('what an answer says of the stream', () => {
     expect(world.requests).toHaveLength(11)
   })
 
-  test('a status, twice, while the answer to the stream is none: it is only polled', async () => {
+  /** The answer to the stream is none, so often. */
+  const refuse = async (times: number) => {
+    for (let refusal = 0; refusal < times; refusal++) {
+      world.source.refuse()
+      await world.pass(4000)
+    }
+  }
+
+  test('a status, while the answer to the stream is none again and again: it is only polled', async () => {
     world.answers = () => ({ json: status('12.1') })
-    world.source.refuse()
-    await world.pass(1000)
-    world.source.refuse()
-    await world.pass(600_000)
+    await refuse(4)
     expect(now().connectionState).toBe('error')
-    expect(world.sources.length).toBeLessThanOrEqual(4)
+    await world.pass(600_000)
+    expect([now().connectionState, world.sources.length]).toEqual(['error', 4])
     expect(world.requests.length).toBeGreaterThanOrEqual(10)
+  })
+
+  test('nothing of use either: the whole server is away, and streams again when it is back', async () => {
+    world.answers = () => ({ status: 502 })
+    await refuse(6)
+    world.answers = () => ({ json: status('12.1') })
+    world.turn('hidden')
+    await world.pass(60_000)
+    world.turn('visible')
+    await world.pass(1)
+    expect(now()).toMatchObject({ connectionState: 'connecting', status: { revision: '12.1' } })
+    greet()
+    await live(600_000)
+    expect(now()).toMatchObject({ connectionState: 'connected', isConfirmed: true })
+  })
+
+  test('a status, once, between refusals: it may have come back for that first', async () => {
+    world.answers = () => ({ status: 502 })
+    await refuse(3)
+    world.answers = () => ({ json: status('12.1') })
+    void connection.poll()
+    await world.pass(1)
+    await refuse(2)
+    await world.pass(15_000)
+    greet()
+    expect(now()).toMatchObject({ connectionState: 'connected', isConfirmed: true })
   })
 
   test('503 with Retry-After: the stream waits as long', async () => {
