@@ -44,7 +44,7 @@ test('attw finds nothing for users of ESM', () => {
 
 test('the tarball holds what was built, its sources and nothing else', () => {
   expect(files.filter((file) => !/^(dist|src)\/[\w/]+\.(js|js\.map|d\.ts|d\.ts\.map|ts|tsx)$/.test(file))).toEqual(
-    ['README.md', 'package.json', 'styles.css', 'tailwind.css'].filter((file) => existsSync(join(root, file))),
+    ['README.md', 'css.d.ts', 'package.json', 'styles.css', 'tailwind.css'].filter((file) => existsSync(join(root, file))),
   )
   const sources = files.filter((file) => file.startsWith('src/'))
   expect(sources).not.toEqual([])
