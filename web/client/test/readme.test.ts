@@ -72,6 +72,12 @@ test('the numbers in the tables are those of the code', () => {
   for (const { option, standard } of numbers) expect(code).toMatch(new RegExp(`\\b${option} = ${standard}\\b`))
 })
 
+test('the problems of the routes are those of the code', () => {
+  const told = [...readme.matchAll(/^\| (\d{3}) \| `(\w+)` \|/gm)].map(([, status, code]) => `${code}: ${status}`)
+  const code = readFileSync(join(root, 'src/next/problem.ts'), 'utf8')
+  expect(told).toEqual([...code.matchAll(/^  (\w+): \[(\d{3}),/gm)].map(([, code, status]) => `${code}: ${status}`))
+})
+
 test('every example compiles strictly', () => {
   const examples = [...readme.matchAll(/```tsx\n([\s\S]*?)```/g)].map(([, code]) => code!)
   expect(examples.length).toBeGreaterThan(4)

@@ -1,5 +1,5 @@
 /** A connection that is lost, in the ways in which connections are, and what becomes of the page meanwhile. */
-import { readdirSync, rmSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, vi } from 'vitest'
 import { GUILD, pause, scene, SOON, type Stage, type View } from './stage.ts'
@@ -80,6 +80,26 @@ describe.each(['chromium', 'firefox'] as const)('in %s', (browser) => {
     expect(new Set(seen.map(({ word }) => word))).toEqual(new Set(['Online']))
     expect((await view.record()).spoken).toHaveLength(told)
   })
+})
+
+scene('after a restart the last word stays, without its colour, until the bot is heard again', async ({ stage, expect }) => {
+  const token = readFileSync(join(stage.server.folder, 'guildpulse-data/bot-token'), 'utf8').trim()
+  // A bot that beats seldom, so that the server knows nothing of it for a while.
+  const beat = async () => {
+    const body = JSON.stringify({ version: '1.4.2', intervalMs: 15_000, shards: [{ id: 2, count: 16 }] })
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+    const answer = await fetch(new URL('/api/v1/heartbeats', stage.server.url), { method: 'POST', headers, body })
+    expect(answer.status).toBe(200)
+  }
+  await beat()
+  const view = await stage.visit({ panel: GUILD })
+  const since = await view.sees({ ...LIVE, isMuted: false })
+  await stage.server.end()
+  await restart(stage)
+  await view.sees({ state: 'online', word: 'Online', isMuted: true }, BACK)
+  await beat()
+  await view.sees({ ...LIVE, isMuted: false })
+  expect(new Set((await view.since(since)).map(({ word }) => word))).toEqual(new Set(['Online']))
 })
 
 scene('a server that was gone for a minute is live again within 17 s of its return, without a click', async ({ stage, expect }) => {
