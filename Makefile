@@ -22,6 +22,7 @@ web-test: web/node_modules web/client/node_modules
 	npm --prefix web test
 	npm --prefix web/client test
 	npm --prefix web/client run test:browser
+	npm --prefix web/client run test:package
 
 # Breaks every rule of liveness and every promise of the reactor on purpose and shows that a test notices.
 mutants:

@@ -37,7 +37,7 @@ export function useGuildStatusRealtime<T = GuildStatus>(
   const { onParseError, onUnauthorized, select, ...source } = options
   const id = guildId ?? ''
   const queryKey = guildStatusKey(id)
-  const written = useRef<GuildStatus>(undefined)
+  const written = useRef<GuildStatus | undefined>(undefined)
   const followed = guildId ? { guildId, ...source } : null
   const { selected: state, reconnect } = useGuildStatusSnapshot(followed, connectionAndPolls, {
     onParseError,

@@ -23,7 +23,7 @@ export function useGuildStatusSnapshot<T>(
 ): { selected: T; reconnect: () => void } {
   const latest = useLatest({ source, follower })
   const [slot] = useState(() => new Slot<GuildStatusSnapshot>(UNKNOWN))
-  const connection = useRef<GuildStatusConnection>(undefined)
+  const connection = useRef<GuildStatusConnection | undefined>(undefined)
   const key = source?.guildId ? keyOfSource(source) : ''
   const polls = follower.onPollNeeded !== undefined
 

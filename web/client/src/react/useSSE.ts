@@ -37,7 +37,7 @@ export interface SSEConnection {
 export function useSSE<T = unknown>(url: string | null, options: UseSSEOptions<T>): SSEConnection {
   const latest = useLatest(options)
   const [slot] = useState(() => new Slot<ConnectionState>('connecting'))
-  const stream = useRef<EventStream>(undefined)
+  const stream = useRef<EventStream | undefined>(undefined)
   const { withCredentials = false, shareKey = '' } = options
   // All that connects anew.
   const key = url ? JSON.stringify([url, withCredentials, shareKey]) : ''
