@@ -3,7 +3,6 @@
 import type { Locale } from 'date-fns'
 import { useState } from 'react'
 import { Announcement } from './Announcement.js'
-import { colourOf } from './colours.js'
 import { Dot } from './Dot.js'
 import type { BotStatusLabels } from './labels.js'
 import { LastSeen } from './LastSeen.js'
@@ -35,7 +34,7 @@ interface BotStatusViewProps {
   announce: boolean | undefined
 }
 
-const DETAIL = 'text-xs text-[var(--guildpulse-detail,var(--color-gray-600))] dark:text-[var(--guildpulse-detail,var(--color-gray-400))]'
+const DETAIL = 'text-xs text-(--guildpulse-detail-color)'
 
 /** Shows what it is given. It may stand within a paragraph: there is nothing in it that may not. */
 export function BotStatusView(props: BotStatusViewProps) {
@@ -48,8 +47,6 @@ export function BotStatusView(props: BotStatusViewProps) {
   const isHeld = !retry && hasFocus && !isSettled
   const kind = retry ?? (isHeld ? lastRetry : undefined)
   const isWord = isHeld && kind === 'connection'
-  const colour = colourOf(state, isMuted)
-  const retryLabels = { connection: labels.clickToRetry, live: labels.retryLive }
 
   return (
     <span
@@ -60,10 +57,10 @@ export function BotStatusView(props: BotStatusViewProps) {
       data-muted={isMuted || undefined}
       className={`relative flex w-fit items-start gap-2 ${className}`}
     >
-      <Dot state={state} className={colour} frame={frame} />
+      <Dot state={state} frame={frame} />
       <span data-part="body" className="flex flex-col items-start">
         {!isWord && (
-          <span data-part="word" className={`text-sm font-medium ${colour}`}>
+          <span data-part="word" className="text-sm font-medium text-(--guildpulse-color)">
             {word}
           </span>
         )}
@@ -74,11 +71,11 @@ export function BotStatusView(props: BotStatusViewProps) {
           </span>
         )}
         {kind && (
-          <span key="retry" data-part="action" className={kind === 'live' ? DETAIL : `text-xs ${colour}`}>
+          <span key="retry" data-part="action" className={kind === 'live' ? DETAIL : 'text-xs text-(--guildpulse-color)'}>
             {kind === 'live' && `${labels.polling} · `}
             <RetryButton
               key="button"
-              label={isHeld ? (isWord ? word : labels.connecting) : retryLabels[kind]}
+              label={isWord ? word : isHeld ? labels.connecting : kind === 'live' ? labels.retryLive : labels.retry}
               isBusy={isHeld}
               of={kind === 'connection' ? 'whole' : 'detail'}
               onRetry={onRetry}

@@ -2,8 +2,8 @@
 
 import type { ConnectionState } from '../../core/eventStream.js'
 import { BotStatusView, type BotStatusAppearance } from './BotStatusView.js'
-import { withDefaults, type BotStatusLabels } from './labels.js'
-import { lost, type Look } from './look.js'
+import { LABELS, type BotStatusLabels } from './labels.js'
+import { lookOfConnection, type Look } from './look.js'
 
 /** The form for who has the status already: it shows what it is given, and asks nobody. */
 export interface ControlledBotStatusProps extends BotStatusAppearance {
@@ -20,7 +20,7 @@ export interface ControlledBotStatusProps extends BotStatusAppearance {
 
 export function ControlledBotStatus(props: ControlledBotStatusProps) {
   const { healthy, lastHeartbeat, connectionState = 'connected', onReconnect, className, locale, announce } = props
-  const labels = withDefaults(props.labels)
+  const labels = { ...LABELS, ...props.labels }
   const look = lookOfProps(props, labels)
   return (
     <BotStatusView
@@ -36,8 +36,7 @@ export function ControlledBotStatus(props: ControlledBotStatusProps) {
 /** What the connection is doing wins over the status, and a stream that is being waited for is not spoken of. */
 function lookOfProps(props: ControlledBotStatusProps, labels: BotStatusLabels): Look {
   const { healthy, lastHeartbeat, version, connectionState = 'connected' } = props
-  if (connectionState === 'connecting') return { state: 'connecting', word: labels.connecting }
-  if (connectionState === 'error') return lost(labels)
+  if (connectionState === 'connecting' || connectionState === 'error') return lookOfConnection(connectionState, labels)
   if (healthy) return { state: 'online', word: labels.online }
   const isCertain = connectionState === 'connected'
   return {

@@ -4,7 +4,7 @@ import { keyOfSource } from '../../core/connections.js'
 import type { Follower, GuildStatusSnapshot, GuildStatusSource } from '../../core/guildStatus.js'
 import { useGuildStatusSnapshot } from '../useGuildStatusSnapshot.js'
 import { BotStatusView, type BotStatusAppearance } from './BotStatusView.js'
-import { withDefaults } from './labels.js'
+import { LABELS } from './labels.js'
 import { lookOfGuild } from './look.js'
 import { useIsLost } from './useIsLost.js'
 import { useShownStatus } from './useShownStatus.js'
@@ -41,7 +41,7 @@ interface GuildViewProps extends BotStatusAppearance {
 /** A guild as it is known, and as it was known before. */
 export function GuildView({ snapshot, onReconnect, labels: given, className, locale, announce }: GuildViewProps) {
   useTick()
-  const labels = withDefaults(given)
+  const labels = { ...LABELS, ...given }
   const isLost = useIsLost(snapshot)
   const shown = useShownStatus(snapshot.status)
   const look = lookOfGuild({ snapshot, isLost, ...shown }, Date.now(), labels)

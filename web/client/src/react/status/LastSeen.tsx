@@ -13,17 +13,18 @@ export function LastSeen({ at, clockOffset, version, labels, locale }: LastSeenP
   const mayReadClock = useTick()
   const time = Date.parse(at)
   if (Number.isNaN(time)) return null
-  const className = 'text-xs text-[var(--guildpulse-detail,var(--color-gray-600))] dark:text-[var(--guildpulse-detail,var(--color-gray-400))]'
-  const known = { 'data-part': 'last-seen', dateTime: at, className }
-  // It keeps its line until then, so that nothing moves.
-  if (!mayReadClock) return <time {...known}>{'\u00a0'}</time>
   // Clocks differ, and nobody was seen in the future.
   const seen = Math.min(time - clockOffset, Date.now())
-  const ago = formatDistanceToNow(seen, { addSuffix: true, ...(locale && { locale }) })
-  const text = fill(labels.lastSeen, { time: ago }) + (version ? fill(labels.version, { version }) : '')
+  const ago = () => formatDistanceToNow(seen, { addSuffix: true, ...(locale && { locale }) })
   return (
-    <time {...known} title={new Date(seen).toLocaleString(locale?.code)}>
-      {text}
+    <time
+      data-part="last-seen"
+      dateTime={at}
+      className="text-xs text-(--guildpulse-detail-color)"
+      title={mayReadClock ? new Date(seen).toLocaleString(locale?.code) : undefined}
+    >
+      {/* It keeps its line until then, so that nothing moves. */}
+      {mayReadClock ? fill(labels.lastSeen, '{time}', ago()) + (version ? fill(labels.version, '{version}', version) : '') : '\u00a0'}
     </time>
   )
 }

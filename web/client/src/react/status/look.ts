@@ -1,6 +1,6 @@
 import type { GuildStatusSnapshot } from '../../core/guildStatus.js'
 import type { GuildState, GuildStatus } from '../../core/status.js'
-import type { BotStatusLabels } from './labels.js'
+import { say, type BotStatusLabels } from './labels.js'
 import { words } from './words.js'
 
 /** What `data-state` says: a state of the bot, or why there is none. */
@@ -34,14 +34,11 @@ export interface Seen {
 /** What is to be seen of a guild. A known status wins over what the connection is doing. */
 export function lookOfGuild({ snapshot, status, isMuted, isLost }: Seen, now: number, labels: BotStatusLabels): Look {
   const { access, connectionState, clockOffset } = snapshot
-  if (access === 'signed-out') return { state: access, word: labels.signedOut, retry: 'connection' }
-  if (access === 'forbidden') return { state: access, word: labels.noAccess, retry: 'connection' }
-  if (isLost && connectionState !== 'connecting') return lost(labels)
-  if (isLost || !status) {
-    // It goes on by itself, but who is waiting need not wait for that.
-    const retry = connectionState === 'error' ? 'connection' : undefined
-    return { state: 'connecting', word: labels.connecting, retry }
-  }
+  const isOver = connectionState === 'error'
+  if (access !== 'granted') return lookOfConnection(access, labels)
+  if (isLost && connectionState !== 'connecting') return lookOfConnection('error', labels)
+  // It goes on by itself, but who is waiting need not wait for that.
+  if (isLost || !status) return lookOfConnection('connecting', labels, isOver)
   const { state, reason, healthy, lastHeartbeat, version } = status
   return {
     state,
@@ -49,11 +46,15 @@ export function lookOfGuild({ snapshot, status, isMuted, isLost }: Seen, now: nu
     word: words(status, now + clockOffset, labels),
     isMuted,
     lastSeen: !healthy && lastHeartbeat ? { at: lastHeartbeat, clockOffset, version } : undefined,
-    retry: connectionState === 'error' ? 'live' : undefined,
+    retry: isOver ? 'live' : undefined,
   }
 }
 
-/** There is no connection, and nothing that is new enough to be shown in its place. */
-export function lost(labels: BotStatusLabels): Look {
-  return { state: 'error', word: labels.connectionLost, retry: 'connection' }
+/** There is nothing that is new enough to be shown in the place of the connection. */
+export function lookOfConnection(
+  state: 'connecting' | 'error' | 'signed-out' | 'forbidden',
+  labels: BotStatusLabels,
+  mayRetry = state !== 'connecting',
+): Look {
+  return { state, word: say(state, labels), retry: mayRetry ? 'connection' : undefined }
 }
