@@ -103,7 +103,7 @@ export class GuildStatusConnection {
   #mayStream = true
   /** When the server may be asked again. */
   #notBefore = 0
-  #poll: { asked: number; answer: Promise<GuildStatus>; abort: AbortController } | undefined
+  #poll: { answer: Promise<GuildStatus>; abort: AbortController } | undefined
   #answered: Answered | undefined
 
   /** Nothing is opened before it is followed. `onIdle` is called when the last follower has left. */
@@ -161,9 +161,9 @@ export class GuildStatusConnection {
    */
   poll(): Promise<GuildStatus> {
     if (this.#poll) return this.#poll.answer
-    const asked = this.#environment.now()
+    const asked = this.#newest.events
     const abort = new AbortController()
-    const poll = { asked, abort, answer: this.#ask(asked, abort.signal) }
+    const poll = { abort, answer: this.#ask(asked, abort.signal) }
     this.#poll = poll
     const done = () => {
       if (this.#poll === poll) this.#poll = undefined
@@ -222,7 +222,7 @@ export class GuildStatusConnection {
     const status = this.#read(text)
     if (!status) return
     const now = this.#environment.now()
-    const counts = this.#newest.offerEvent(status, this.#isFirst, now)
+    const counts = this.#newest.offerEvent(status, this.#isFirst)
     this.#isFirst = false
     this.#heard = now
     this.#isAnswered = false

@@ -8,34 +8,33 @@ import { compareRevisions, type GuildStatus } from './status.js'
  */
 export class Newest {
   #status: GuildStatus | undefined
-  #heard = -Infinity
+  #events = 0
 
   get status(): GuildStatus | undefined {
     return this.#status
   }
 
+  /** How many statuses came on streams: a clock that nobody sets. */
+  get events(): number {
+    return this.#events
+  }
+
   /** A status came on a stream; says whether it counts. The first of a connection always does. */
-  offerEvent(status: GuildStatus, isFirst: boolean, now: number): boolean {
+  offerEvent(status: GuildStatus, isFirst: boolean): boolean {
+    this.#events += 1
     const order = this.#compare(status)
     if (!isFirst && order !== undefined && order < 0) return false
     this.#status = status
-    this.#heard = now
     return true
   }
 
-  /** An answer came to what was asked at that time; says whether it counts. */
+  /** An answer came to what was asked after so many {@link events}; says whether it counts. */
   offerAnswer(status: GuildStatus, asked: number): boolean {
     const order = this.#compare(status)
-    const isLate = asked <= this.#heard
+    const isLate = asked < this.#events
     if (order === undefined || order === 0 ? isLate : order < 0) return false
     this.#status = status
     return true
-  }
-
-  /** Whether this is news to who heard the last event. */
-  isNews(status: GuildStatus): boolean {
-    const order = this.#compare(status)
-    return order === undefined ? status.revision !== this.#status?.revision : order > 0
   }
 
   #compare(status: GuildStatus): number | undefined {

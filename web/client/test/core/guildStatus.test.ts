@@ -153,6 +153,18 @@ describe('of two statuses', () => {
     expect(revision()).toBe('12.10')
   })
 
+  test('an answer counts that was asked for after the last event, though the clock went back between', async () => {
+    const parse = (data: unknown) => data as GuildStatus
+    unfollow()
+    follow({}, { parse })
+    world.source.open()
+    world.source.send(status('', { state: 'online' }))
+    world.turnBack(3_600_000)
+    world.answers = () => ({ json: status('', { state: 'offline' }) })
+    await connection.poll()
+    expect(now().status?.state).toBe('offline')
+  })
+
   test('of a server without revisions, an answer counts if it was asked for after the last event', async () => {
     unfollow()
     follow({}, { parse: (data) => ({ ...ONLINE, revision: '', version: String(data) }) })
