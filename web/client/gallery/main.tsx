@@ -1,6 +1,6 @@
 import { StrictMode, useEffect, useState } from 'react'
 import { createRoot } from 'react-dom/client'
-import { UNKNOWN, type GuildStatusSnapshot } from '../dist/core/guildStatus.js'
+import { UNKNOWN, type GuildStatusSnapshot } from '../dist/core/snapshot.js'
 import type { GuildStatus } from '../dist/core/status.js'
 import { BotStatus, type ConnectionState } from '../dist/react/index.js'
 import { GuildView } from '../dist/react/status/GuildBotStatus.js'

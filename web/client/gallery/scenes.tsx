@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react'
-import { UNKNOWN, type GuildStatusSnapshot } from '../dist/core/guildStatus.js'
+import { UNKNOWN, type GuildStatusSnapshot } from '../dist/core/snapshot.js'
 import type { GuildStatus } from '../dist/core/status.js'
 import { BotStatus } from '../dist/react/index.js'
 import { GuildView } from '../dist/react/status/GuildBotStatus.js'

@@ -2,13 +2,8 @@
 
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react'
 import { followGuildStatus, keyOfSource } from '../core/connections.js'
-import {
-  UNKNOWN,
-  type Follower,
-  type GuildStatusConnection,
-  type GuildStatusSnapshot,
-  type GuildStatusSource,
-} from '../core/guildStatus.js'
+import type { GuildStatusConnection } from '../core/guildStatus.js'
+import { UNKNOWN, type Follower, type GuildStatusSnapshot, type GuildStatusSource } from '../core/snapshot.js'
 import { Slot } from './slot.js'
 import { useLatest } from './useLatest.js'
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
-import { GuildStatusConnection, type Follower, type GuildStatusSource } from '../../src/core/guildStatus.js'
+import { GuildStatusConnection } from '../../src/core/guildStatus.js'
+import type { Follower, GuildStatusSource } from '../../src/core/snapshot.js'
 import type { GuildStatus } from '../../src/core/status.js'
 import { World, type Answer } from '../world.js'
 

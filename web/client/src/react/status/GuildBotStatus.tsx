@@ -1,7 +1,7 @@
 'use client'
 
 import { keyOfSource } from '../../core/connections.js'
-import type { Follower, GuildStatusSnapshot, GuildStatusSource } from '../../core/guildStatus.js'
+import type { Follower, GuildStatusSnapshot, GuildStatusSource } from '../../core/snapshot.js'
 import { useGuildStatusSnapshot } from '../useGuildStatusSnapshot.js'
 import { BotStatusView, type BotStatusAppearance } from './BotStatusView.js'
 import { LABELS } from './labels.js'

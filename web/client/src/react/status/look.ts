@@ -1,4 +1,4 @@
-import type { GuildStatusSnapshot } from '../../core/guildStatus.js'
+import type { GuildStatusSnapshot } from '../../core/snapshot.js'
 import type { GuildState, GuildStatus } from '../../core/status.js'
 import { say, type BotStatusLabels } from './labels.js'
 import { words } from './words.js'

@@ -1,7 +1,8 @@
 'use client'
 
 import { useEffect, useState } from 'react'
-import { POLL_MS, type GuildStatusSnapshot } from '../../core/guildStatus.js'
+import { POLL_MS } from '../../core/guildStatus.js'
+import type { GuildStatusSnapshot } from '../../core/snapshot.js'
 
 /** Two polls. */
 const LOST_MS = 2 * POLL_MS
