@@ -65,6 +65,12 @@ test('every export has its file and its types', () => {
   expect(sideEffects).toEqual(hasStyles ? ['**/*.css'] : false)
 })
 
+test('who runs the example gets what the package needs', () => {
+  const lock = JSON.parse(readFileSync(join(root, '../../examples/nextjs/package-lock.json'), 'utf8'))
+  const { dependencies } = JSON.parse(read('package.json'))
+  expect(lock.packages['node_modules/guildpulse'].dependencies).toEqual(dependencies)
+})
+
 test('source maps lead to the sources in the package', () => {
   for (const map of files.filter((file) => file.endsWith('.map'))) {
     const { sources, sourceRoot = '' } = JSON.parse(read(map))
