@@ -15,6 +15,7 @@ mod command_line;
 mod demo;
 mod descriptors;
 mod event_source;
+mod gateway;
 mod keys;
 mod limits;
 mod metrics;
