@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn a_fresh_heartbeat_is_shown_and_is_no_change() {
         let (clock, board) = board();
-        let mut say = |json: &str| {
+        let say = |json: &str| {
             clock.pass(Duration::from_secs(1));
             board.publish(guild(1), payload(json), clock.monotonic(), Cause::Time);
             facts(&board, 1)
