@@ -12,7 +12,7 @@ run:
 
 # Everything that can be checked without a person.
 test:
-	@sh tools/packages.sh curl chromium firefox-esr strace
+	@sh tools/packages.sh caddy curl chromium firefox-esr nginx openssl strace
 	cargo test --workspace --all-targets
 	$(MAKE) web-test
 	$(MAKE) mutants

@@ -21,6 +21,7 @@ mod limits;
 mod metrics;
 mod page;
 mod processes;
+mod proxies;
 mod rotation;
 mod status;
 mod store;
