@@ -12,7 +12,7 @@ run:
 
 # Everything that can be checked without a person.
 test:
-	@sh tools/packages.sh curl chromium firefox-esr strace
+	@sh tools/packages.sh caddy curl chromium firefox-esr nginx openssl strace
 	cargo test --workspace --all-targets
 	$(MAKE) web-test
 	$(MAKE) mutants
@@ -22,6 +22,7 @@ web-test: web/node_modules web/client/node_modules
 	npm --prefix web test
 	npm --prefix web/client test
 	npm --prefix web/client run test:browser
+	npm --prefix web/client run test:package
 
 # Breaks every rule of liveness and every promise of the reactor on purpose and shows that a test notices.
 mutants:

@@ -5,7 +5,7 @@
 //! several changes that a reactor could not keep up with, the newest counts. So nothing waits here
 //! but names, each once: at most as many as there can be shards and exceptions.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -51,6 +51,8 @@ pub struct News {
     pub guilds: HashMap<GuildId, Cause>,
     /// Guilds may use other shards than before.
     pub routing: Option<Cause>,
+    /// The guilds of which a viewer may have lost the right to watch them.
+    pub withdrawn: HashSet<GuildId>,
 }
 
 impl News {
@@ -133,6 +135,14 @@ impl Hub {
         self.noted.fetch_or(!transitions.is_empty(), Ordering::SeqCst);
     }
 
+    /// Notes that a viewer of the guild may have lost the right to watch it.
+    pub fn withdraw(&self, guild: GuildId) {
+        for inbox in &self.inboxes {
+            inbox.lock().withdrawn.insert(guild);
+        }
+        self.noted.store(true, Ordering::SeqCst);
+    }
+
     /// Wakes the reactors to look at what was noted, if anything was. Whoever notes has to do this
     /// afterwards; without the lock of the monitor, they need not wait for it.
     pub fn wake(&self) {
@@ -164,9 +174,10 @@ mod tests {
         for round in 1..10_000 {
             hub.note(&[shard(1), guild.clone(), Transition::Routing, shard(2)], received(round));
         }
-        let News { shards, guilds, routing } = inbox.take();
+        let News { shards, guilds, routing, withdrawn } = inbox.take();
         let key = |id| ShardKey { id, count: 4 };
         assert_eq!(shards, HashMap::from([(key(1), received(1)), (key(2), received(1))]));
+        assert!(withdrawn.is_empty());
         assert_eq!((guilds.len(), guilds[&GuildId::new(7).unwrap()], routing), (1, received(1), Some(received(1))));
         let nothing = inbox.take();
         assert!(nothing.shards.is_empty() && nothing.guilds.is_empty() && nothing.routing.is_none());

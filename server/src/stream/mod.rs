@@ -17,10 +17,12 @@ mod viewer;
 use std::time::Duration;
 
 pub use arrivals::{Desk, Reactors};
+pub use look::Source;
 pub use opening::{Handoff, Opening};
 pub use reactor::Reactor;
 pub use viewer::STALL;
 
+use crate::gateway::Lease;
 use crate::limits::Place;
 use crate::liveness::Monotonic;
 use crate::metrics::{Metrics, OpenStream};
@@ -50,11 +52,18 @@ pub struct Adoption {
 pub struct Permits {
     open: OpenStream,
     _place: Place,
+    /// The right to watch, if somebody else may take it back.
+    lease: Option<Lease>,
 }
 
 impl Permits {
     /// A stream that counts as open in its place.
     pub fn new(place: Place, metrics: Metrics) -> Self {
-        Self { open: OpenStream::new(metrics), _place: place }
+        Self { open: OpenStream::new(metrics), _place: place, lease: None }
+    }
+
+    /// The same for a stream that ends with this lease.
+    pub fn with(self, lease: Lease) -> Self {
+        Self { lease: Some(lease), ..self }
     }
 }

@@ -1,7 +1,7 @@
 import { StrictMode, useEffect, useState } from 'react'
 import { createRoot } from 'react-dom/client'
 import { BotStatus, type ConnectionState } from '../dist/react/index.js'
-import { CONTROLLED, GUILD, type Scene } from './scenes.js'
+import { CONTROLLED, GUILD, MUTED, type Scene } from './scenes.js'
 
 function Figure({ name, shown }: Scene) {
   return (
@@ -33,7 +33,7 @@ function Gallery() {
       </div>
       <h2>With the id of a guild</h2>
       <div className="states">
-        {GUILD.map((scene) => <Figure key={scene.name} {...scene} />)}
+        {[...GUILD, MUTED].map((scene) => <Figure key={scene.name} {...scene} />)}
       </div>
     </>
   )

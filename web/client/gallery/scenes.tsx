@@ -71,5 +71,7 @@ export const GUILD: Scene[] = [
   guild('guild-lost', {}, { ...POLLS, isLost: true }),
   guild('guild-signed-out', {}, { ...POLLS, access: 'signed-out' }),
   guild('guild-forbidden', {}, { ...POLLS, access: 'forbidden' }),
-  guild('guild-muted', { state: 'unknown', reason: 'server_restarted' }, { before: ONLINE }),
 ]
+
+/** The word from before the server's restart, which stays for a moment, or here for as long as the page. */
+export const MUTED = guild('guild-muted', { state: 'unknown', reason: 'server_restarted' }, { before: ONLINE })

@@ -44,7 +44,7 @@ test('attw finds nothing for users of ESM', () => {
 
 test('the tarball holds what was built, its sources and nothing else', () => {
   expect(files.filter((file) => !/^(dist|src)\/[\w/]+\.(js|js\.map|d\.ts|d\.ts\.map|ts|tsx)$/.test(file))).toEqual(
-    ['README.md', 'package.json', 'styles.css', 'tailwind.css'].filter((file) => existsSync(join(root, file))),
+    ['README.md', 'css.d.ts', 'package.json', 'styles.css', 'tailwind.css'].filter((file) => existsSync(join(root, file))),
   )
   const sources = files.filter((file) => file.startsWith('src/'))
   expect(sources).not.toEqual([])
@@ -63,6 +63,12 @@ test('every export has its file and its types', () => {
   }
   const hasStyles = files.some((file) => file.endsWith('.css'))
   expect(sideEffects).toEqual(hasStyles ? ['**/*.css'] : false)
+})
+
+test('who runs the example gets what the package needs', () => {
+  const lock = JSON.parse(readFileSync(join(root, '../../examples/nextjs/package-lock.json'), 'utf8'))
+  const { dependencies } = JSON.parse(read('package.json'))
+  expect(lock.packages['node_modules/guildpulse'].dependencies).toEqual(dependencies)
 })
 
 test('source maps lead to the sources in the package', () => {

@@ -28,12 +28,18 @@ test('it compiles with all declarations checked, and builds without a warning', 
   expect(said).not.toMatch(/warn|use client/i)
 })
 
-test('both hooks are live in a browser, which has nothing to complain of', async () => {
+test('both hooks and the component are live in a browser, which has nothing to complain of', async () => {
   const context = await app.browse()
   const heard = complaints(context)
   const page = await context.newPage()
   await page.goto(await server.listen())
   await page.locator('#messages', { hasText: 'connected 1.4.2' }).waitFor({ timeout: 10_000 })
   await page.locator('#status', { hasText: 'connected online' }).waitFor({ timeout: 10_000 })
+  const shown = page.locator('[data-guildpulse][data-state=online]', { hasText: 'Online' })
+  await shown.waitFor({ timeout: 10_000 })
+  // Its stylesheet came with it.
+  expect(await shown.evaluate((it) => getComputedStyle(it).display)).toBe('flex')
+  // One stream for the hook for any server, and one for all who know guildpulse.
+  expect(server.open).toBe(2)
   expect(heard).toEqual([])
 })

@@ -5,8 +5,7 @@ import { useMemo, useRef } from 'react'
 import type { ConnectionState } from './core/eventStream.js'
 import { GuildStatusError } from './core/fetchGuildStatus.js'
 import { POLL_MS } from './core/guildStatus.js'
-import type { Follower, GuildStatusSnapshot } from './core/snapshot.js'
-import type { GuildStatusSource } from './core/source.js'
+import type { Follower, GuildStatusSnapshot, GuildStatusSource } from './core/snapshot.js'
 import type { GuildStatus } from './core/status.js'
 import { guildStatusOptions } from './query/guildStatusOptions.js'
 import { useGuildStatusSnapshot } from './react/useGuildStatusSnapshot.js'
@@ -39,7 +38,7 @@ export function useGuildStatusRealtime<T = GuildStatus>(
   const id = guildId ?? ''
   const asking = guildStatusOptions(id, options)
   const { queryKey } = asking
-  const written = useRef<GuildStatus>(undefined)
+  const written = useRef<GuildStatus | undefined>(undefined)
   const following = {
     ...options,
     onPollNeeded: () => void client.invalidateQueries({ queryKey, exact: true }, { cancelRefetch: false }),

@@ -39,7 +39,7 @@ function pollOnly(browser: BrowserName, what: string, answer: Answer): void {
       await refetch(view)
       expect(await view.now()).toMatchObject({ state: 'offline', word: 'Offline · stopped responding' })
     }, { timeout: SOON, interval: 1000 })
-    // The second answer beside a second refusal: there is no stream here.
+    // Beside answers it was refused again and again: there is no stream here.
     const asked = stage.site.all('stream').length
     await pause(AS_LONG_AS_A_REVIVAL)
     expect(stage.site.all('stream')).toHaveLength(asked)

@@ -1,7 +1,6 @@
 import { browser } from './environment.js'
 import { GuildStatusConnection } from './guildStatus.js'
-import type { Follower } from './snapshot.js'
-import type { GuildStatusSource } from './source.js'
+import type { Follower, GuildStatusSource } from './snapshot.js'
 
 /** The connections of this page, so that all who look at one guild look at one. */
 const connections = new Map<string, GuildStatusConnection>()

@@ -8,8 +8,7 @@ import { browser, type Environment, type PageChange } from './environment.js'
 import { EventStream } from './eventStream.js'
 import { fetchGuildStatus, GuildStatusError, type Answered } from './fetchGuildStatus.js'
 import { Newest } from './newest.js'
-import { UNKNOWN, type Access, type Follower, type GuildStatusSnapshot } from './snapshot.js'
-import { statusUrlOf, type GuildStatusSource } from './source.js'
+import { statusUrlOf, UNKNOWN, type Access, type Follower, type GuildStatusSnapshot, type GuildStatusSource } from './snapshot.js'
 import { parseGoodbye, parseHello, parseJson, ParseError, readGuildStatus, type GuildStatus, type Hello } from './status.js'
 import { Timers } from './timers.js'
 
@@ -19,6 +18,8 @@ const CONFIRM_MS = 5000
 export const POLL_MS = 60_000
 /** How long between attempts once the retries are spent; half of it is added or taken away by chance. */
 const REVIVE_MS = 10_000
+/** After so many refusals beside polls that are answered there is no stream. A server that restarts has both back by then. */
+const REFUSALS = 3
 /** How long a page is hidden until its stream is closed. */
 const PAUSE_MS = 60_000
 /** Two polls. */
@@ -47,6 +48,8 @@ export class GuildStatusConnection {
   #isPaused = false
   /** Whether a poll was made since the stream was lost or first failed. */
   #isPolling = false
+  /** Whether the newest poll was answered with a status. */
+  #isAnswered = false
   /** How often in a row the answer to the stream was none of a stream, although polls were answered. */
   #refusals = 0
   #mayStream = true
@@ -61,9 +64,8 @@ export class GuildStatusConnection {
     this.#environment = environment
     this.#timers = new Timers(environment)
     this.#onIdle = onIdle
-    const url = source.streamUrl ?? `${statusUrlOf(source.guildId)}/stream`
     this.#stream = new EventStream(
-      url,
+      source.streamUrl ?? `${statusUrlOf(source.guildId)}/stream`,
       source.withCredentials ?? false,
       {
         retry: () => ({}),
@@ -98,7 +100,6 @@ export class GuildStatusConnection {
   reconnect(): void {
     if (!this.#unwatch) return
     this.#mayStream = true
-    this.#refusals = 0
     this.#become({ access: 'granted' })
     this.#connect()
     this.#needPoll()
@@ -113,7 +114,7 @@ export class GuildStatusConnection {
   poll(): Promise<GuildStatus> {
     if (this.#poll) return this.#poll.answer
     const abort = new AbortController()
-    const poll = { abort, answer: this.#ask(this.#environment.now(), abort.signal) }
+    const poll = { abort, answer: this.#ask(this.#newest.events, abort.signal) }
     this.#poll = poll
     const done = () => {
       if (this.#poll === poll) this.#poll = undefined
@@ -146,6 +147,8 @@ export class GuildStatusConnection {
     if (!this.#mayStream || this.#snapshot.access !== 'granted') return
     this.#lose()
     this.#timers.cancel('revive')
+    this.#isAnswered = false
+    this.#refusals = 0
     this.#stream.open()
   }
 
@@ -169,10 +172,10 @@ export class GuildStatusConnection {
   #hear(text: string): void {
     const status = this.#read(text)
     if (!status) return
-    const now = this.#environment.now()
-    const newest = this.#newest.afterEvent(status, this.#isFirst, now)
+    const newest = this.#newest.afterEvent(status, this.#isFirst)
     this.#isFirst = false
-    this.#heard = now
+    this.#heard = this.#environment.now()
+    this.#isAnswered = false
     this.#refusals = 0
     this.#isPolling = false
     this.#timers.cancel('confirm', 'poll')
@@ -218,8 +221,9 @@ export class GuildStatusConnection {
   #failed(refused: boolean): void {
     const wasConfirmed = this.#snapshot.isConfirmed
     this.#lose()
-    this.#refusals = refused ? this.#refusals + 1 : 0
-    if (this.#stream.state === 'error') this.#reviveLater()
+    this.#refusals = refused && this.#isAnswered ? this.#refusals + 1 : 0
+    if (this.#refusals >= REFUSALS) this.#pollOnly()
+    else if (this.#stream.state === 'error') this.#reviveLater()
     if (wasConfirmed || !this.#isPolling) this.#needPoll()
   }
 
@@ -280,38 +284,31 @@ export class GuildStatusConnection {
   }
 
   async #ask(asked: number, signal: AbortSignal): Promise<GuildStatus> {
-    const { guildId, withCredentials, parse } = this.#source
-    const url = this.#source.statusUrl ?? statusUrlOf(guildId)
+    const { guildId, statusUrl = statusUrlOf(guildId), withCredentials, parse } = this.#source
     const how = { signal, withCredentials, parse, known: this.#answered, environment: this.#environment }
     try {
-      this.#answered = await fetchGuildStatus(url, guildId, how)
+      this.#answered = await fetchGuildStatus(statusUrl, guildId, how)
       const newest = this.#newest.afterAnswer(this.#answered.status, asked)
-      this.#answeredWith(newest)
+      const wasOut = this.#snapshot.access !== 'granted'
+      this.#learn(newest)
+      if (wasOut && this.#unwatch) this.#connect()
+      this.#isAnswered = true
       return newest
     } catch (error) {
+      this.#isAnswered = false
       if (error instanceof GuildStatusError) this.#refused(error)
       else if (error instanceof ParseError) this.#report(error)
       throw error
     }
   }
 
-  #answeredWith(newest: GuildStatus): void {
-    const wasOut = this.#snapshot.access !== 'granted'
-    this.#learn(newest)
-    if (wasOut && this.#unwatch) this.#connect()
-    // Twice, because the server may have been away for the stream and back for the poll.
-    if (this.#refusals >= 2) this.#pollOnly()
-  }
-
   #refused({ status, retryAfterMs }: GuildStatusError): void {
     if (retryAfterMs !== undefined) this.#notBefore = this.#environment.now() + retryAfterMs
-    if (status === 401 || status === 403) {
-      this.#leave(status === 401 ? 'signed-out' : 'forbidden')
-    } else if (status === 404) {
-      this.#pollOnly()
-    } else if (retryAfterMs !== undefined && !this.#snapshot.isConfirmed && this.#unwatch && this.#mayStream) {
-      this.#stream.openAfter(retryAfterMs)
-    }
+    if (status === 401) return this.#leave('signed-out')
+    if (status === 403) return this.#leave('forbidden')
+    if (status === 404) return this.#pollOnly()
+    const mayWait = !this.#snapshot.isConfirmed && this.#unwatch && this.#mayStream
+    if (mayWait && retryAfterMs !== undefined) this.#stream.openAfter(retryAfterMs)
   }
 
   #leave(access: Access): void {

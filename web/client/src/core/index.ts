@@ -5,8 +5,7 @@ export { EventStream, type ConnectionState, type RetryOptions, type StreamListen
 export { fetchGuildStatus, GuildStatusError, type Answered, type FetchGuildStatusOptions } from './fetchGuildStatus.js'
 export { GuildStatusConnection } from './guildStatus.js'
 export { lookOfSnapshot, type BotStatusState, type Look, type Retry } from './look.js'
-export type { Access, Follower, GuildStatusSnapshot } from './snapshot.js'
-export type { GuildStatusSource } from './source.js'
+export type { Access, Follower, GuildStatusSnapshot, GuildStatusSource } from './snapshot.js'
 export {
   compareRevisions,
   parseGoodbye,

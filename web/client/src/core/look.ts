@@ -4,8 +4,8 @@ import type { GuildState } from './status.js'
 /** What `data-state` says: a state of the bot, or why there is none. */
 export type BotStatusState = GuildState | 'connecting' | 'error' | 'signed-out' | 'forbidden'
 
-/** What a retry brings back: all that is known, or the stream. */
-export type Retry = 'connection' | 'live'
+/** What a retry brings back: all that is to be known, or the stream of it. */
+export type Retry = 'retry' | 'retryLive'
 
 /** What is to be seen. */
 export interface Look {
@@ -30,16 +30,16 @@ export interface Look {
 }
 
 /** There is no connection, and nothing that is new enough to be shown in its place. */
-export const LOST: Look = { state: 'error', retry: 'connection' }
+export const LOST: Look = { state: 'error', retry: 'retry' }
 
 /** What is to be seen of a guild. A known status wins over what the connection is doing. */
 export function lookOfSnapshot(snapshot: GuildStatusSnapshot): Look {
   const { access, connectionState, isLost, isConfirmed, clockOffset, before, status = before } = snapshot
   const hasFailed = connectionState === 'error'
-  if (access !== 'granted') return { state: access, retry: 'connection' }
+  if (access !== 'granted') return { state: access, retry: 'retry' }
   if (isLost && connectionState !== 'connecting') return LOST
   // It goes on by itself, but who is waiting need not wait for that.
-  if (isLost || !status) return { state: 'connecting', retry: hasFailed && 'connection' }
+  if (isLost || !status) return { state: 'connecting', retry: hasFailed && 'retry' }
   const shown = before ?? status
   return {
     ...shown,
@@ -47,7 +47,7 @@ export function lookOfSnapshot(snapshot: GuildStatusSnapshot): Look {
     pulse: shown.healthy && !before ? snapshot.frames : 0,
     lastHeartbeat: shown.healthy ? undefined : shown.lastHeartbeat,
     clockOffset,
-    retry: hasFailed && 'live',
+    retry: hasFailed && 'retryLive',
     isSettled: isConfirmed,
   }
 }

@@ -8,19 +8,24 @@ import { compareRevisions, type GuildStatus } from './status.js'
  */
 export class Newest {
   #status: GuildStatus | undefined
-  #heard = -Infinity
+  #events = 0
+
+  /** How many statuses came on streams: a clock that nobody sets. */
+  get events(): number {
+    return this.#events
+  }
 
   /** A status came on a stream; returns the newest. The first of a connection always is. */
-  afterEvent(status: GuildStatus, isFirst: boolean, now: number): GuildStatus {
+  afterEvent(status: GuildStatus, isFirst: boolean): GuildStatus {
+    this.#events += 1
     const order = this.#compare(status)
     if (this.#status && !isFirst && order !== undefined && order < 0) return this.#status
-    this.#heard = now
     return (this.#status = status)
   }
 
-  /** An answer came to what was asked at that time; returns the newest. */
+  /** An answer came to what was asked after so many {@link events}; returns the newest. */
   afterAnswer(status: GuildStatus, asked: number): GuildStatus {
-    const isLate = asked <= this.#heard
+    const isLate = asked < this.#events
     const order = this.#compare(status) || (isLate ? -1 : 1)
     return this.#status && order < 0 ? this.#status : (this.#status = status)
   }

@@ -1,6 +1,26 @@
-/** What is known of a guild at one moment, and who is told when that changes. */
+/** What is known of a guild at one moment, from where it comes, and who is told. */
 import type { ConnectionState } from './eventStream.js'
 import type { GuildStatus, ParseError } from './status.js'
+
+/** Where and how the status of a guild is to be had. */
+export interface GuildStatusSource {
+  guildId: string
+  /** The stream; `/api/guilds/{guildId}/status/stream` if left out. */
+  streamUrl?: string | undefined
+  /** The same as JSON; `/api/guilds/{guildId}/status` if left out. */
+  statusUrl?: string | undefined
+  /** Whether cookies go to another origin. */
+  withCredentials?: boolean | undefined
+  /** Another value is another connection, as for another user whose cookie is sent. */
+  shareKey?: string | undefined
+  /** Reads what another server says; throws what is wrong with it. */
+  parse?: ((data: unknown, guildId: string) => GuildStatus) | undefined
+}
+
+/** Where the status of this guild is, if nothing else is said. */
+export function statusUrlOf(guildId: string): string {
+  return `/api/guilds/${encodeURIComponent(guildId)}/status`
+}
 
 /** Whether the viewer may see the guild, as far as the server has said. */
 export type Access = 'granted' | 'signed-out' | 'forbidden'
@@ -50,6 +70,6 @@ export interface Follower {
   onParseError?: ((error: ParseError) => void) | undefined
   /** The viewer's credential is not valid, or not any more. */
   onUnauthorized?: (() => void) | undefined
-  /** Asks now, by {@link GuildStatusConnection.poll}, and goes on doing so each minute while the stream is not confirmed. */
+  /** Asks now, by `poll` of the connection, and goes on doing so each minute while the stream is not confirmed. */
   onPollNeeded?: (() => void) | undefined
 }

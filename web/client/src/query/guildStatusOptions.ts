@@ -1,7 +1,7 @@
 import { queryOptions } from '@tanstack/react-query'
 import { keyOfSource, knownConnection } from '../core/connections.js'
 import { fetchGuildStatus, GuildStatusError } from '../core/fetchGuildStatus.js'
-import { statusUrlOf, type GuildStatusSource } from '../core/source.js'
+import { statusUrlOf, type GuildStatusSource } from '../core/snapshot.js'
 import { ParseError, type GuildStatus } from '../core/status.js'
 
 /** Where a status comes from, if not from `/api/guilds/{guildId}/status`. */

@@ -1,8 +1,7 @@
 'use client'
 
 import { lookOfSnapshot } from '../core/look.js'
-import type { Follower } from '../core/snapshot.js'
-import type { GuildStatusSource } from '../core/source.js'
+import type { Follower, GuildStatusSource } from '../core/snapshot.js'
 import { BotStatusView, type BotStatusAppearance } from './status/BotStatusView.js'
 import { lookOfKnown, type Known } from './status/lookOfKnown.js'
 import { useGuildStatusSnapshot } from './useGuildStatusSnapshot.js'

@@ -2,8 +2,7 @@
 
 import { useCallback, useSyncExternalStore } from 'react'
 import { followGuildStatus, keyOfSource, knownConnection } from '../core/connections.js'
-import { UNKNOWN, type Follower, type GuildStatusSnapshot } from '../core/snapshot.js'
-import type { GuildStatusSource } from '../core/source.js'
+import { UNKNOWN, type Follower, type GuildStatusSnapshot, type GuildStatusSource } from '../core/snapshot.js'
 import { useLatest } from './useLatest.js'
 
 /** Where the status comes from, and who is told of it. */

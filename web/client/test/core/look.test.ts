@@ -13,14 +13,14 @@ const look = (snapshot: Partial<GuildStatusSnapshot>) => lookOfSnapshot({ ...UNK
 
 test.each<[string, Partial<GuildStatusSnapshot>, object]>([
   ['nothing yet', {}, { state: 'connecting', retry: false }],
-  ['nothing, and no stream', { connectionState: 'error' }, { state: 'connecting', retry: 'connection' }],
+  ['nothing, and no stream', { connectionState: 'error' }, { state: 'connecting', retry: 'retry' }],
   ['a bot that lives', { ...LIVE, status: ONLINE }, { state: 'online', pulse: 7, retry: false, lastHeartbeat: undefined }],
   ['one that does not', { ...LIVE, status: OFFLINE }, { state: 'offline', pulse: 0, lastHeartbeat: OFFLINE.lastHeartbeat }],
   ['a known status, while connecting', { status: ONLINE }, { state: 'online', retry: false }],
-  ['a known status, without a stream', { status: ONLINE, connectionState: 'error' }, { state: 'online', retry: 'live' }],
-  ['a known status that is too old', { status: ONLINE, connectionState: 'error', isLost: true }, { state: 'error', retry: 'connection' }],
+  ['a known status, without a stream', { status: ONLINE, connectionState: 'error' }, { state: 'online', retry: 'retryLive' }],
+  ['a known status that is too old', { status: ONLINE, connectionState: 'error', isLost: true }, { state: 'error', retry: 'retry' }],
   ['one more attempt then', { status: ONLINE, isLost: true }, { state: 'connecting', retry: false }],
-  ['who may not see it', { status: ONLINE, access: 'forbidden', isLost: true }, { state: 'forbidden', retry: 'connection' }],
+  ['who may not see it', { status: ONLINE, access: 'forbidden', isLost: true }, { state: 'forbidden', retry: 'retry' }],
   ['a restart of the server', { ...LIVE, status: read('unknown-server-restarted'), before: ONLINE }, { state: 'online', isMuted: true, pulse: 0 }],
 ])('%s is seen as what it is', (_, snapshot, expected) => {
   expect(look(snapshot)).toMatchObject(expected)

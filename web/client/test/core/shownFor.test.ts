@@ -129,9 +129,9 @@ describe('what was known before the restart of the server', () => {
 
 test('where there is no stream, a page that was hidden for long is polled again once it is seen', async () => {
   world.answers = () => ({ json: ONLINE })
-  for (let refusal = 0; refusal < 3; refusal++) {
+  for (let refusal = 0; refusal < 4; refusal++) {
     world.source.refuse()
-    await world.pass(60_000)
+    await world.pass(4000)
   }
   expect(now().connectionState).toBe('error')
   world.turn('hidden')

@@ -5,7 +5,7 @@ import { formatDistanceToNow } from 'date-fns/formatDistanceToNow'
 import { useState } from 'react'
 import type { Look, Retry } from '../../core/look.js'
 import { Announcement } from './Announcement.js'
-import { fill, withDefaults, type BotStatusLabels } from './labels.js'
+import { fill, LABELS, type BotStatusLabels } from './labels.js'
 import { SHAPES } from './shapes.js'
 import { useTick } from './useTick.js'
 import { words } from './words.js'
@@ -32,19 +32,26 @@ export function BotStatusView({ look, onReconnect, className, labels: given, loc
   const mayReadClock = useTick()
   const [held, hold] = useState<Retry>()
   const { state, reason, lastHeartbeat = '', clockOffset = 0, retry } = look
-  const labels = withDefaults(given)
+  const labels = { ...LABELS, ...given }
   const word = words(look, Date.now() + clockOffset, labels)
   // Clocks differ, and nobody was seen in the future.
   const seen = Math.min(Date.parse(lastHeartbeat) - clockOffset, Date.now())
   // Who has the focus on the button keeps it until there is an outcome. Meanwhile it says what goes on.
   const kind = retry || (look.isSettled ? undefined : held)
   const isBusy = !retry || undefined
-  const isWord = isBusy && kind === 'connection'
+  const isWord = isBusy && kind === 'retry'
   // A button that goes is not told that it has lost the focus.
   if (held && held !== kind) hold(kind)
 
   return (
-    <span data-guildpulse="" data-part="root" data-state={state} data-reason={reason} data-muted={look.isMuted} className={className}>
+    <span
+      data-guildpulse=""
+      data-part="root"
+      data-state={state}
+      data-reason={reason}
+      data-muted={look.isMuted}
+      className={className}
+    >
       <span data-part="dot" aria-hidden="true">
         {/* Another one for each sign of life, and each is shown once. */}
         {look.pulse ? <span key={look.pulse} data-part="pulse" /> : null}
@@ -55,22 +62,26 @@ export function BotStatusView({ look, onReconnect, className, labels: given, loc
       <span data-part="body">
         {!isWord && <span data-part="word">{word}</span>}
         {seen > 0 && (
-          <time data-part="last-seen" dateTime={lastHeartbeat} title={mayReadClock ? new Date(seen).toLocaleString(locale?.code) : undefined}>
+          <time
+            data-part="last-seen"
+            dateTime={lastHeartbeat}
+            title={mayReadClock ? new Date(seen).toLocaleString(locale?.code) : undefined}
+          >
             {/* It keeps its line until then, so that nothing moves. */}
             {mayReadClock
-              ? fill(labels.lastSeen, { time: formatDistanceToNow(seen, { addSuffix: true, ...(locale && { locale }) }) }) +
-                (look.version ? fill(labels.version, { version: look.version }) : '')
+              ? fill(labels.lastSeen, '{time}', formatDistanceToNow(seen, { addSuffix: true, ...(locale && { locale }) })) +
+                (look.version ? fill(labels.version, '{version}', look.version) : '')
               : '\u00a0'}
           </time>
         )}
         {look.checkDiscord && <span data-part="hint">{labels.checkDiscord}</span>}
         {kind && (
           <span data-part="action">
-            {kind === 'live' && `${labels.polling} · `}
+            {kind === 'retryLive' && `${labels.polling} · `}
             <button
               type="button"
               data-part="retry"
-              data-of={kind}
+              data-label={kind}
               // It is never disabled: who has pressed it would lose the focus to nowhere.
               aria-disabled={isBusy}
               aria-busy={isBusy}
