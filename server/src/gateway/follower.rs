@@ -13,6 +13,7 @@ use super::shared::Shared;
 use super::standing::Standing;
 use super::topic::Topic;
 use super::upstream::Stream;
+use crate::event_source::Loss;
 use crate::liveness::Monotonic;
 use crate::wire::Payload;
 use crate::wire::event_stream::Item;
@@ -73,7 +74,8 @@ impl Follower {
                 Fault::Unreachable(_) | Fault::Late | Fault::NoStatus(_) | Fault::Silent | Fault::Over(_) => {
                     self.standing.lost(self.now());
                     // One that ends after each event is asked as often as one without a stream.
-                    let pace = if self.failures == 0 { POLL.saturating_sub(self.now() - begun) } else { Duration::ZERO };
+                    let is_orderly = self.failures == 0 && fault == Fault::Over(Loss::Ended);
+                    let pace = if is_orderly { POLL.saturating_sub(self.now() - begun) } else { Duration::ZERO };
                     self.back_off(pace).await;
                 }
             }
