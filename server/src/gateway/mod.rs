@@ -15,6 +15,7 @@ mod standing;
 mod topic;
 mod upstream;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::try_join_all;
@@ -28,7 +29,7 @@ pub use board::Board;
 pub use rights::Lease;
 pub use upstream::UpstreamError;
 
-use checks::{Allowed, Checks};
+use checks::{Allowed, Checks, IN_FLIGHT};
 use follower::Follower;
 use rights::Right;
 use shared::{POLLS, Shared};
@@ -41,10 +42,16 @@ use crate::hub::Cause;
 use crate::metrics::Metrics;
 use crate::wire::{Facts, GuildId, Problem, Template};
 
+/// How many questions may be open at once about those who are connected: half of all, so that whoever comes is
+/// not kept waiting by those who are there.
+const AGAIN: usize = IN_FLIGHT / 2;
+
 /// A backend, and all that is known by it.
 #[derive(Debug)]
 pub struct Gateway {
     shared: Arc<Shared>,
+    /// The questions about those who are connected that may be open at once.
+    again: Arc<Semaphore>,
     /// Follows guilds until it is cancelled.
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -77,8 +84,9 @@ impl Gateway {
             polls: Semaphore::new(POLLS),
             back: watch::Sender::new(0),
             topics: Mutex::default(),
+            denial_told: AtomicBool::new(false),
         };
-        Ok(Self { shared: Arc::new(shared), stop, tasks })
+        Ok(Self { shared: Arc::new(shared), again: Arc::new(Semaphore::new(AGAIN)), stop, tasks })
     }
 
     /// Where what the backend says is to be seen.
@@ -128,9 +136,16 @@ impl Gateway {
 
     /// Asks again whether those who are connected may be, until the gateway stops.
     pub async fn tend(self: Arc<Self>) {
-        while let Some(right) = self.stop.run_until_cancelled(self.shared.rights.next()).await {
+        let next = async || {
+            let slot = self.again.clone().acquire_owned().await.expect("it is never closed");
+            (slot, self.shared.rights.next().await)
+        };
+        while let Some((slot, right)) = self.stop.run_until_cancelled(next()).await {
             let gateway = self.clone();
-            self.tasks.spawn(async move { gateway.stop.clone().run_until_cancelled(gateway.ask_again(right)).await });
+            self.tasks.spawn(async move {
+                gateway.stop.clone().run_until_cancelled(gateway.ask_again(right)).await;
+                drop(slot);
+            });
         }
     }
 

@@ -31,6 +31,8 @@ pub(super) struct Right {
     bearer: Bearer,
     topic: Arc<Topic>,
     over: OnceLock<GoodbyeReason>,
+    /// When the upstream is to be asked again, if it is.
+    due: Mutex<Option<Instant>>,
     rights: Arc<Rights>,
 }
 
@@ -80,6 +82,7 @@ impl Rights {
             bearer: bearer.clone(),
             topic: topic.clone(),
             over: OnceLock::new(),
+            due: Mutex::default(),
             rights: self.clone(),
         });
         table.known.insert(key, (right.number, Arc::downgrade(&right)));
@@ -122,6 +125,7 @@ impl Rights {
         let regular = Duration::from_secs_f64(rand::rng().random_range(seconds));
         let wait = right.ends(now.wall).fold(regular, Duration::min);
         let at = instant_in(wait);
+        *right.due.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
         self.due().insert((at, right.number), Arc::downgrade(right));
         self.sooner.notify_one();
     }
@@ -185,6 +189,9 @@ impl Drop for Right {
             table.known.remove(&key);
         }
         drop(table);
+        if let Some(at) = self.due.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            self.rights.due().remove(&(*at, self.number));
+        }
         self.topic.leave(self.number);
     }
 }

@@ -1,6 +1,7 @@
 //! What all guilds that are followed have in common.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Semaphore, watch};
@@ -32,6 +33,8 @@ pub(super) struct Shared {
     /// How often a backend that was lost was heard again.
     pub(super) back: watch::Sender<u64>,
     pub(super) topics: Mutex<HashMap<GuildId, Arc<Topic>>>,
+    /// Whether it was said that the token of the configuration is denied.
+    pub(super) denial_told: AtomicBool,
 }
 
 impl Shared {
@@ -48,6 +51,13 @@ impl Shared {
     pub(super) fn deny(&self, guild: GuildId, number: u64, bearer: &Bearer, fault: &Fault) {
         if let Some(right) = self.rights.find(guild, number, bearer) {
             self.judge(&right, Err(fault));
+        }
+    }
+
+    /// The upstream denies the token of the configuration, of which somebody has to hear; once is enough.
+    pub(super) fn service_denied(&self, fault: &Fault) {
+        if !self.denial_told.swap(true, Ordering::Relaxed) {
+            tracing::error!("the backend does not take upstream_token: {fault}; viewers are told that nobody knows");
         }
     }
 

@@ -86,6 +86,22 @@ async fn the_token_of_the_configuration_asks_for_all_if_there_is_one() {
 }
 
 #[tokio::test]
+async fn a_token_of_the_configuration_that_the_backend_does_not_take_is_not_made_up_for_by_those_of_viewers() {
+    let backend = Backend::start().await;
+    let gateway = gateway_with(&backend, |config| {
+        config.upstream.upstream_token = Some(guildpulse::config::Secret::new("not-a-token"));
+    })
+    .await;
+    let mut viewer = watch(&gateway).await;
+    let status = viewer.until_within("unknown", std::time::Duration::from_secs(15)).await;
+    assert_eq!(status["reason"], "upstream_unreachable");
+    assert_eq!(voice(&backend), "not-a-token");
+    // It is not asked again and again.
+    let (streams, statuses) = backend.counts();
+    assert!(streams <= 2 && statuses <= 3, "{streams} {statuses}");
+}
+
+#[tokio::test]
 async fn without_one_the_token_of_who_is_there_asks_and_moves_on_when_they_leave() {
     let backend = Backend::start().await;
     let gateway = gateway(&backend).await;
