@@ -38,7 +38,7 @@ use topic::Topic;
 use upstream::Upstream;
 
 use crate::config::UpstreamSettings;
-use crate::hub::Cause;
+use crate::hub::{Cause, Subject};
 use crate::metrics::Metrics;
 use crate::wire::{Facts, GuildId, Problem, Template};
 
@@ -50,6 +50,8 @@ const AGAIN: usize = IN_FLIGHT / 2;
 #[derive(Debug)]
 pub struct Gateway {
     shared: Arc<Shared>,
+    /// Whether what the backend says differs from user to user.
+    per_viewer: bool,
     /// The questions about those who are connected that may be open at once.
     again: Arc<Semaphore>,
     /// Follows guilds until it is cancelled.
@@ -86,7 +88,8 @@ impl Gateway {
             topics: Mutex::default(),
             denial_told: AtomicBool::new(false),
         };
-        Ok(Self { shared: Arc::new(shared), again: Arc::new(Semaphore::new(AGAIN)), stop, tasks })
+        let per_viewer = settings.per_viewer;
+        Ok(Self { shared: Arc::new(shared), per_viewer, again: Arc::new(Semaphore::new(AGAIN)), stop, tasks })
     }
 
     /// Where what the backend says is to be seen.
@@ -104,11 +107,12 @@ impl Gateway {
         let status = |(guild, allowed): (&GuildId, Allowed)| {
             let board = &self.shared.board;
             // What is followed is newer on the board.
-            if !self.shared.followed().contains_key(guild) {
+            let subject = self.subject(*guild, bearer);
+            if !self.shared.followed().contains_key(&subject) {
                 let cause = Cause::Received(allowed.asked);
-                board.publish(*guild, (*allowed.payload).clone(), allowed.asked, cause);
+                board.publish(subject, (*allowed.payload).clone(), allowed.asked, cause);
             }
-            board.status(*guild).expect("it was just put there")
+            board.status(subject).expect("it was just put there")
         };
         Ok(guilds.iter().zip(allowed).map(status).collect())
     }
@@ -149,6 +153,11 @@ impl Gateway {
         }
     }
 
+    /// What somebody sees who asks for a guild with this token.
+    pub fn subject(&self, guild: GuildId, bearer: &Bearer) -> Subject {
+        if self.per_viewer { Subject::of_one(guild, bearer.number()) } else { Subject::of_all(guild) }
+    }
+
     async fn ask_again(&self, right: Arc<Right>) {
         let answer = self.shared.checks.ask_again(right.guild(), right.bearer()).await;
         self.shared.judge(&right, answer.as_ref().map(|_| ()));
@@ -161,13 +170,14 @@ impl Gateway {
     /// Joins those who watch the guild. The first one has it followed.
     fn join(&self, guild: GuildId, allowed: &Allowed, bearer: &Bearer) -> Arc<Right> {
         let now = self.shared.board.clock().now();
+        let subject = self.subject(guild, bearer);
         let mut followed = self.shared.followed();
-        let topic = followed.entry(guild).or_insert_with(|| {
-            let topic = Arc::new(Topic::new(guild));
+        let topic = followed.entry(subject).or_insert_with(|| {
+            let topic = Arc::new(Topic::new(subject));
             self.shared.metrics.upstream.guilds.inc();
-            self.shared.board.publish(guild, (*allowed.payload).clone(), allowed.asked, Cause::Received(allowed.asked));
-            self.shared.board.watched(guild, true);
-            let standing = Standing::new(guild, (*allowed.payload).clone(), now.monotonic);
+            self.shared.board.publish(subject, (*allowed.payload).clone(), allowed.asked, Cause::Received(allowed.asked));
+            self.shared.board.watched(subject, true);
+            let standing = Standing::new(subject, (*allowed.payload).clone(), now.monotonic);
             let follower = Follower::new(topic.clone(), self.shared.clone(), standing);
             self.tasks.spawn(follow(follower, topic.clone(), self.shared.clone(), self.stop.clone()));
             topic
@@ -184,8 +194,8 @@ async fn follow(follower: Follower, topic: Arc<Topic>, shared: Arc<Shared>, stop
             let mut followed = shared.followed();
             // Somebody may just have come.
             if topic.is_deserted() {
-                followed.remove(&topic.guild());
-                shared.board.watched(topic.guild(), false);
+                followed.remove(&topic.subject());
+                shared.board.watched(topic.subject(), false);
                 return;
             }
         }

@@ -12,6 +12,7 @@ use super::Bearer;
 use super::fault::Fault;
 use super::topic::Topic;
 use crate::auth::LEEWAY;
+use crate::hub::Subject;
 use crate::liveness::Now;
 use crate::wire::sse::GoodbyeReason;
 use crate::wire::{Code, GuildId, UnixMillis};
@@ -142,6 +143,10 @@ impl Rights {
 impl Right {
     pub(super) fn guild(&self) -> GuildId {
         self.guild
+    }
+
+    pub(super) fn subject(&self) -> Subject {
+        self.topic.subject()
     }
 
     pub(super) fn bearer(&self) -> &Bearer {

@@ -13,6 +13,7 @@ use super::fault::Fault;
 use super::rights::{Right, Rights};
 use super::topic::Topic;
 use super::upstream::Upstream;
+use crate::hub::Subject;
 use crate::metrics::Metrics;
 use crate::wire::GuildId;
 
@@ -32,13 +33,13 @@ pub(super) struct Shared {
     pub(super) polls: Semaphore,
     /// How often a backend that was lost was heard again.
     pub(super) back: watch::Sender<u64>,
-    pub(super) topics: Mutex<HashMap<GuildId, Arc<Topic>>>,
+    pub(super) topics: Mutex<HashMap<Subject, Arc<Topic>>>,
     /// Whether it was said that the token of the configuration is denied.
     pub(super) denial_told: AtomicBool,
 }
 
 impl Shared {
-    pub(super) fn followed(&self) -> MutexGuard<'_, HashMap<GuildId, Arc<Topic>>> {
+    pub(super) fn followed(&self) -> MutexGuard<'_, HashMap<Subject, Arc<Topic>>> {
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -65,7 +66,7 @@ impl Shared {
     /// had it.
     pub(super) fn judge(&self, right: &Arc<Right>, answer: Result<(), &Fault>) {
         if right.judge(answer, self.board.clock().now()) {
-            self.board.withdraw(right.guild());
+            self.board.withdraw(right.subject());
         }
     }
 }
