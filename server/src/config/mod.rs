@@ -204,6 +204,7 @@ struct File {
     upstream_healthy: Option<Pointer>,
     upstream_last_heartbeat: Option<Pointer>,
     upstream_version: Option<Pointer>,
+    per_viewer: Option<bool>,
     max_upstream_streams: Option<usize>,
 }
 

@@ -76,6 +76,8 @@ pub struct UpstreamSettings {
     /// Where the backend says what.
     #[serde(flatten)]
     pub pointers: Pointers,
+    /// Whether what the backend says of a guild differs from user to user. Default: false.
+    pub per_viewer: bool,
     /// How many streams of the backend may be open at once. Other guilds are asked for one by one. Default: 1000.
     pub max_upstream_streams: usize,
 }
@@ -87,6 +89,7 @@ impl Default for UpstreamSettings {
             upstream_token: None,
             upstream_ca: None,
             pointers: Pointers::default(),
+            per_viewer: false,
             max_upstream_streams: 1000,
         }
     }
@@ -110,6 +113,9 @@ pub(super) struct UpstreamFlags {
     /// Where the backend says which version the bot is [default: /version]
     #[arg(long, env = "GUILDPULSE_UPSTREAM_VERSION", value_name = "POINTER", value_parser = setting::<Pointer>)]
     upstream_version: Option<Setting<Pointer>>,
+    /// What the backend says of a guild differs from user to user: follow it for each token [default: false]
+    #[arg(long, env = "GUILDPULSE_PER_VIEWER", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = setting::<bool>)]
+    per_viewer: Option<Setting<bool>>,
     /// Streams of the backend open at once [default: 1000]
     #[arg(long, env = "GUILDPULSE_MAX_UPSTREAM_STREAMS", value_name = "NUMBER", value_parser = setting::<usize>)]
     max_upstream_streams: Option<Setting<usize>>,
@@ -134,6 +140,7 @@ impl UpstreamSettings {
                 ),
                 version: at(flags.upstream_version, &file.upstream_version, default.pointers.version),
             },
+            per_viewer: set(flags.per_viewer).or(file.per_viewer).unwrap_or(default.per_viewer),
             max_upstream_streams: set(flags.max_upstream_streams)
                 .or(file.max_upstream_streams)
                 .unwrap_or(default.max_upstream_streams),
@@ -141,6 +148,10 @@ impl UpstreamSettings {
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
+        if self.per_viewer && self.upstream_token.is_some() {
+            let said = "per_viewer asks with the token of each user, so upstream_token is of no use: choose one";
+            return Err(ConfigError::Contradiction(said));
+        }
         let streams = u64::try_from(self.max_upstream_streams).unwrap_or(u64::MAX);
         in_range("max_upstream_streams", streams, 0..=1 << 20)
     }

@@ -1,6 +1,7 @@
 //! The credential that a request shows to the upstream.
 
 use std::fmt;
+use std::num::NonZeroU64;
 
 use reqwest::header::HeaderValue;
 use sha2::{Digest, Sha256};
@@ -45,6 +46,13 @@ impl Bearer {
     pub fn holder(&self) -> Holder {
         let hash = self.hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         Holder::Viewer(hash.into())
+    }
+
+    /// A number that stands for the token.
+    pub(super) fn number(&self) -> NonZeroU64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.hash;
+        // One of the bits is given up, so that it is not 0.
+        NonZeroU64::new(u64::from_be_bytes([a, b, c, d, e, f, g, h]) | 1).expect("a bit is set")
     }
 
     /// When the token ends, if it is a JWT that says so. Nobody has verified that it does.

@@ -4,9 +4,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Clock;
-use crate::hub::{Cause, Hub};
-use crate::liveness::{Monotonic, Now, Transition};
-use crate::wire::{Facts, GuildId, Payload, Reason, Revision, State, Template, UnixMillis};
+use crate::hub::{Cause, Hub, Subject};
+use crate::liveness::{Monotonic, Now};
+use crate::wire::{Facts, Payload, Reason, Revision, State, Template, UnixMillis};
 
 /// How many guilds are remembered that nobody watches, so that who asks for one again and again sees its
 /// revision change only with its status.
@@ -28,10 +28,10 @@ pub struct Said {
     started: UnixMillis,
     /// The number of the newest change.
     seq: u64,
-    guilds: HashMap<GuildId, Entry>,
+    guilds: HashMap<Subject, Entry>,
     /// Those that were left, and when in the order of that; the first one is forgotten first, unless somebody
     /// has come back to it.
-    left: VecDeque<(GuildId, u64)>,
+    left: VecDeque<(Subject, u64)>,
     leaving: u64,
 }
 
@@ -69,30 +69,30 @@ impl Board {
 
     /// Takes what a backend says of a guild, and was asked for at that time. What was asked for before
     /// what is known is dropped.
-    pub fn publish(&self, guild: GuildId, payload: Payload, asked: Monotonic, cause: Cause) {
+    pub fn publish(&self, guild: Subject, payload: Payload, asked: Monotonic, cause: Cause) {
         let mut said = self.lock();
         let has_changed = said.take(guild, payload, asked, self.clock.now().wall);
         if has_changed {
-            self.hub.note(&[Transition::Guild(guild)], cause);
+            self.hub.note_one(guild, cause);
         }
         drop(said);
         self.hub.wake();
     }
 
     /// From now on the guild is watched, or is not any more. One that is not may be forgotten.
-    pub fn watched(&self, guild: GuildId, is_watched: bool) {
+    pub fn watched(&self, guild: Subject, is_watched: bool) {
         self.lock().watched(guild, is_watched);
     }
 
     /// What is said of a guild that is watched, or was shortly before.
-    pub fn status(&self, guild: GuildId) -> Option<(Facts, Template)> {
+    pub fn status(&self, guild: Subject) -> Option<(Facts, Template)> {
         let said = self.lock();
         let entry = said.guilds.get(&guild)?;
         Some((entry.facts(said.boot), entry.status.clone()))
     }
 
     /// What is said of each of these guilds at one moment, and when that was.
-    pub fn snapshot(&self, guilds: &[GuildId]) -> (Now, Vec<Template>) {
+    pub fn snapshot(&self, guilds: &[Subject]) -> (Now, Vec<Template>) {
         let said = self.lock();
         (self.clock.now(), guilds.iter().map(|guild| said.of(*guild)).collect())
     }
@@ -103,7 +103,7 @@ impl Board {
     }
 
     /// The viewers of these guilds may have lost their right to them.
-    pub fn withdraw(&self, guild: GuildId) {
+    pub fn withdraw(&self, guild: Subject) {
         let said = self.lock();
         self.hub.withdraw(guild);
         drop(said);
@@ -117,7 +117,7 @@ impl Board {
 
 impl Said {
     /// What is said of the guild.
-    pub fn of(&self, guild: GuildId) -> Template {
+    pub fn of(&self, guild: Subject) -> Template {
         self.guilds.get(&guild).map_or_else(|| self.of_nobody(), |entry| entry.status.clone())
     }
 
@@ -137,7 +137,7 @@ impl Said {
     }
 
     /// Says whether it is a change.
-    fn take(&mut self, guild: GuildId, payload: Payload, asked: Monotonic, now: UnixMillis) -> bool {
+    fn take(&mut self, guild: Subject, payload: Payload, asked: Monotonic, now: UnixMillis) -> bool {
         let known = self.guilds.get(&guild);
         if known.is_some_and(|known| known.asked > asked) {
             return false;
@@ -155,7 +155,7 @@ impl Said {
         has_changed
     }
 
-    fn watched(&mut self, guild: GuildId, is_watched: bool) {
+    fn watched(&mut self, guild: Subject, is_watched: bool) {
         let Some(entry) = self.guilds.get_mut(&guild) else { return };
         entry.left = None;
         if is_watched {
@@ -184,14 +184,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::wire::Pointers;
+    use crate::wire::{GuildId, Pointers};
 
-    fn guild(id: u64) -> GuildId {
-        GuildId::new(id).unwrap()
+    fn guild(id: u64) -> Subject {
+        Subject::of_all(GuildId::new(id).unwrap())
     }
 
     fn payload(json: &str) -> Payload {
-        Payload::read(json.as_bytes(), guild(1), &Pointers::default()).unwrap()
+        Payload::read(json.as_bytes(), guild(1).guild(), &Pointers::default()).unwrap()
     }
 
     fn board() -> (Clock, Board) {
@@ -255,7 +255,7 @@ mod tests {
     fn of_a_guild_that_no_backend_has_spoken_of_nothing_is_known() {
         let (_, board) = board();
         let (_, all) = board.snapshot(&[guild(7)]);
-        let json = String::from_utf8(all[0].json(guild(7)).to_vec()).unwrap();
+        let json = String::from_utf8(all[0].json(guild(7).guild()).to_vec()).unwrap();
         assert!(json.contains(r#""state":"unknown","reason":"upstream_unreachable""#), "{json}");
     }
 }

@@ -18,7 +18,7 @@ use crate::wire::{Code, GuildId, Payload, Problem};
 /// How long an answer counts.
 const FRESH: Duration = Duration::from_secs(10);
 /// How many questions may be open at once.
-const IN_FLIGHT: usize = 32;
+pub(super) const IN_FLIGHT: usize = 32;
 /// How long a request waits for its question to be put.
 const WAIT: Duration = Duration::from_secs(1);
 /// How much memory answers may take, in bytes.

@@ -13,6 +13,7 @@ use super::shared::Shared;
 use super::standing::Standing;
 use super::topic::Topic;
 use super::upstream::Stream;
+use crate::event_source::Loss;
 use crate::liveness::Monotonic;
 use crate::wire::Payload;
 use crate::wire::event_stream::Item;
@@ -73,7 +74,8 @@ impl Follower {
                 Fault::Unreachable(_) | Fault::Late | Fault::NoStatus(_) | Fault::Silent | Fault::Over(_) => {
                     self.standing.lost(self.now());
                     // One that ends after each event is asked as often as one without a stream.
-                    let pace = if self.failures == 0 { POLL.saturating_sub(self.now() - begun) } else { Duration::ZERO };
+                    let is_orderly = self.failures == 0 && fault == Fault::Over(Loss::Ended);
+                    let pace = if is_orderly { POLL.saturating_sub(self.now() - begun) } else { Duration::ZERO };
                     self.back_off(pace).await;
                 }
             }
@@ -134,7 +136,9 @@ impl Follower {
                 Err(fault) => {
                     tracing::debug!(guild = %self.topic.guild(), "the backend's status: {fault}");
                     self.standing.lost(self.standing.last_heard());
-                    self.back_off(fault.retry_after().unwrap_or_default().min(NO_STREAM)).await;
+                    // Without anybody's token but ours, a denial lasts.
+                    let least = if fault.is_denial() && self.shared.service.is_some() { NOT_NOW } else { Duration::ZERO };
+                    self.back_off(fault.retry_after().unwrap_or(least).min(NO_STREAM)).await;
                 }
             }
         }
@@ -168,10 +172,13 @@ impl Follower {
             timeout(POLL_ANSWER, shared.upstream.status(guild, &voice.bearer)).await.unwrap_or(Err(Fault::Late))
         });
         let answer = answer.await;
-        if let (Err(fault), Some(number)) = (&answer, voice.number)
+        if let Err(fault) = &answer
             && fault.is_denial()
         {
-            shared.deny(guild, number, &voice.bearer, fault);
+            match voice.number {
+                Some(number) => shared.deny(guild, number, &voice.bearer, fault),
+                None => shared.service_denied(fault),
+            }
         }
         self.heard(answer?, asked);
         Ok(())

@@ -15,6 +15,7 @@ mod standing;
 mod topic;
 mod upstream;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::try_join_all;
@@ -28,7 +29,7 @@ pub use board::Board;
 pub use rights::Lease;
 pub use upstream::UpstreamError;
 
-use checks::{Allowed, Checks};
+use checks::{Allowed, Checks, IN_FLIGHT};
 use follower::Follower;
 use rights::Right;
 use shared::{POLLS, Shared};
@@ -37,14 +38,22 @@ use topic::Topic;
 use upstream::Upstream;
 
 use crate::config::UpstreamSettings;
-use crate::hub::Cause;
+use crate::hub::{Cause, Subject};
 use crate::metrics::Metrics;
 use crate::wire::{Facts, GuildId, Problem, Template};
+
+/// How many questions may be open at once about those who are connected: half of all, so that whoever comes is
+/// not kept waiting by those who are there.
+const AGAIN: usize = IN_FLIGHT / 2;
 
 /// A backend, and all that is known by it.
 #[derive(Debug)]
 pub struct Gateway {
     shared: Arc<Shared>,
+    /// Whether what the backend says differs from user to user.
+    per_viewer: bool,
+    /// The questions about those who are connected that may be open at once.
+    again: Arc<Semaphore>,
     /// Follows guilds until it is cancelled.
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -77,8 +86,10 @@ impl Gateway {
             polls: Semaphore::new(POLLS),
             back: watch::Sender::new(0),
             topics: Mutex::default(),
+            denial_told: AtomicBool::new(false),
         };
-        Ok(Self { shared: Arc::new(shared), stop, tasks })
+        let per_viewer = settings.per_viewer;
+        Ok(Self { shared: Arc::new(shared), per_viewer, again: Arc::new(Semaphore::new(AGAIN)), stop, tasks })
     }
 
     /// Where what the backend says is to be seen.
@@ -96,11 +107,12 @@ impl Gateway {
         let status = |(guild, allowed): (&GuildId, Allowed)| {
             let board = &self.shared.board;
             // What is followed is newer on the board.
-            if !self.shared.followed().contains_key(guild) {
+            let subject = self.subject(*guild, bearer);
+            if !self.shared.followed().contains_key(&subject) {
                 let cause = Cause::Received(allowed.asked);
-                board.publish(*guild, (*allowed.payload).clone(), allowed.asked, cause);
+                board.publish(subject, (*allowed.payload).clone(), allowed.asked, cause);
             }
-            board.status(*guild).expect("it was just put there")
+            board.status(subject).expect("it was just put there")
         };
         Ok(guilds.iter().zip(allowed).map(status).collect())
     }
@@ -128,10 +140,22 @@ impl Gateway {
 
     /// Asks again whether those who are connected may be, until the gateway stops.
     pub async fn tend(self: Arc<Self>) {
-        while let Some(right) = self.stop.run_until_cancelled(self.shared.rights.next()).await {
+        let next = async || {
+            let slot = self.again.clone().acquire_owned().await.expect("it is never closed");
+            (slot, self.shared.rights.next().await)
+        };
+        while let Some((slot, right)) = self.stop.run_until_cancelled(next()).await {
             let gateway = self.clone();
-            self.tasks.spawn(async move { gateway.stop.clone().run_until_cancelled(gateway.ask_again(right)).await });
+            self.tasks.spawn(async move {
+                gateway.stop.clone().run_until_cancelled(gateway.ask_again(right)).await;
+                drop(slot);
+            });
         }
+    }
+
+    /// What somebody sees who asks for a guild with this token.
+    pub fn subject(&self, guild: GuildId, bearer: &Bearer) -> Subject {
+        if self.per_viewer { Subject::of_one(guild, bearer.number()) } else { Subject::of_all(guild) }
     }
 
     async fn ask_again(&self, right: Arc<Right>) {
@@ -146,13 +170,14 @@ impl Gateway {
     /// Joins those who watch the guild. The first one has it followed.
     fn join(&self, guild: GuildId, allowed: &Allowed, bearer: &Bearer) -> Arc<Right> {
         let now = self.shared.board.clock().now();
+        let subject = self.subject(guild, bearer);
         let mut followed = self.shared.followed();
-        let topic = followed.entry(guild).or_insert_with(|| {
-            let topic = Arc::new(Topic::new(guild));
+        let topic = followed.entry(subject).or_insert_with(|| {
+            let topic = Arc::new(Topic::new(subject));
             self.shared.metrics.upstream.guilds.inc();
-            self.shared.board.publish(guild, (*allowed.payload).clone(), allowed.asked, Cause::Received(allowed.asked));
-            self.shared.board.watched(guild, true);
-            let standing = Standing::new(guild, (*allowed.payload).clone(), now.monotonic);
+            self.shared.board.publish(subject, (*allowed.payload).clone(), allowed.asked, Cause::Received(allowed.asked));
+            self.shared.board.watched(subject, true);
+            let standing = Standing::new(subject, (*allowed.payload).clone(), now.monotonic);
             let follower = Follower::new(topic.clone(), self.shared.clone(), standing);
             self.tasks.spawn(follow(follower, topic.clone(), self.shared.clone(), self.stop.clone()));
             topic
@@ -169,8 +194,8 @@ async fn follow(follower: Follower, topic: Arc<Topic>, shared: Arc<Shared>, stop
             let mut followed = shared.followed();
             // Somebody may just have come.
             if topic.is_deserted() {
-                followed.remove(&topic.guild());
-                shared.board.watched(topic.guild(), false);
+                followed.remove(&topic.subject());
+                shared.board.watched(topic.subject(), false);
                 return;
             }
         }

@@ -12,6 +12,7 @@ use super::Bearer;
 use super::fault::Fault;
 use super::topic::Topic;
 use crate::auth::LEEWAY;
+use crate::hub::Subject;
 use crate::liveness::Now;
 use crate::wire::sse::GoodbyeReason;
 use crate::wire::{Code, GuildId, UnixMillis};
@@ -31,6 +32,8 @@ pub(super) struct Right {
     bearer: Bearer,
     topic: Arc<Topic>,
     over: OnceLock<GoodbyeReason>,
+    /// When the upstream is to be asked again, if it is.
+    due: Mutex<Option<Instant>>,
     rights: Arc<Rights>,
 }
 
@@ -80,6 +83,7 @@ impl Rights {
             bearer: bearer.clone(),
             topic: topic.clone(),
             over: OnceLock::new(),
+            due: Mutex::default(),
             rights: self.clone(),
         });
         table.known.insert(key, (right.number, Arc::downgrade(&right)));
@@ -122,6 +126,7 @@ impl Rights {
         let regular = Duration::from_secs_f64(rand::rng().random_range(seconds));
         let wait = right.ends(now.wall).fold(regular, Duration::min);
         let at = instant_in(wait);
+        *right.due.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
         self.due().insert((at, right.number), Arc::downgrade(right));
         self.sooner.notify_one();
     }
@@ -138,6 +143,10 @@ impl Rights {
 impl Right {
     pub(super) fn guild(&self) -> GuildId {
         self.guild
+    }
+
+    pub(super) fn subject(&self) -> Subject {
+        self.topic.subject()
     }
 
     pub(super) fn bearer(&self) -> &Bearer {
@@ -185,6 +194,9 @@ impl Drop for Right {
             table.known.remove(&key);
         }
         drop(table);
+        if let Some(at) = self.due.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            self.rights.due().remove(&(*at, self.number));
+        }
         self.topic.leave(self.number);
     }
 }

@@ -1,6 +1,7 @@
 //! What all guilds that are followed have in common.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Semaphore, watch};
@@ -12,6 +13,7 @@ use super::fault::Fault;
 use super::rights::{Right, Rights};
 use super::topic::Topic;
 use super::upstream::Upstream;
+use crate::hub::Subject;
 use crate::metrics::Metrics;
 use crate::wire::GuildId;
 
@@ -31,11 +33,13 @@ pub(super) struct Shared {
     pub(super) polls: Semaphore,
     /// How often a backend that was lost was heard again.
     pub(super) back: watch::Sender<u64>,
-    pub(super) topics: Mutex<HashMap<GuildId, Arc<Topic>>>,
+    pub(super) topics: Mutex<HashMap<Subject, Arc<Topic>>>,
+    /// Whether it was said that the token of the configuration is denied.
+    pub(super) denial_told: AtomicBool,
 }
 
 impl Shared {
-    pub(super) fn followed(&self) -> MutexGuard<'_, HashMap<GuildId, Arc<Topic>>> {
+    pub(super) fn followed(&self) -> MutexGuard<'_, HashMap<Subject, Arc<Topic>>> {
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -51,11 +55,18 @@ impl Shared {
         }
     }
 
+    /// The upstream denies the token of the configuration, of which somebody has to hear; once is enough.
+    pub(super) fn service_denied(&self, fault: &Fault) {
+        if !self.denial_told.swap(true, Ordering::Relaxed) {
+            tracing::error!("the backend does not take upstream_token: {fault}; viewers are told that nobody knows");
+        }
+    }
+
     /// Takes what the upstream has answered about a right. If that has ended, so do the streams of those who
     /// had it.
     pub(super) fn judge(&self, right: &Arc<Right>, answer: Result<(), &Fault>) {
         if right.judge(answer, self.board.clock().now()) {
-            self.board.withdraw(right.guild());
+            self.board.withdraw(right.subject());
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::Board;
-use crate::hub::Cause;
+use crate::hub::{Cause, Subject};
 use crate::liveness::Monotonic;
-use crate::wire::{GuildId, Payload};
+use crate::wire::Payload;
 
 /// From then on nobody knows how the bot is. It has to be seen within 10 s.
 const UNKNOWN: Duration = Duration::from_millis(9_500);
@@ -15,7 +15,7 @@ const GIVEN_UP: Duration = Duration::from_secs(60);
 /// What is known of a guild, and since when it has not been confirmed.
 #[derive(Debug)]
 pub(super) struct Standing {
-    guild: GuildId,
+    guild: Subject,
     /// What the backend said last.
     known: Payload,
     /// When it said something last.
@@ -39,7 +39,7 @@ enum Said {
 }
 
 impl Standing {
-    pub(super) fn new(guild: GuildId, known: Payload, now: Monotonic) -> Self {
+    pub(super) fn new(guild: Subject, known: Payload, now: Monotonic) -> Self {
         Self { guild, known, heard: now, lost: None }
     }
 
@@ -102,12 +102,12 @@ mod tests {
         standing: Standing,
     }
 
-    fn guild() -> GuildId {
-        "81384788765712384".parse().unwrap()
+    fn guild() -> Subject {
+        Subject::of_all("81384788765712384".parse().unwrap())
     }
 
     fn payload(json: &str) -> Payload {
-        Payload::read(json.as_bytes(), guild(), &Pointers::default()).unwrap()
+        Payload::read(json.as_bytes(), guild().guild(), &Pointers::default()).unwrap()
     }
 
     impl Scene {

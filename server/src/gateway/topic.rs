@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::Bearer;
+use crate::hub::Subject;
 use crate::wire::GuildId;
 
 /// How long the upstream is listened to after the last viewer has left.
@@ -16,19 +17,23 @@ const LINGER: Duration = Duration::from_secs(30);
 /// A watched guild.
 #[derive(Debug)]
 pub(super) struct Topic {
-    guild: GuildId,
+    subject: Subject,
     /// The tokens of those who are connected now, in the order in which they came.
     members: Mutex<BTreeMap<u64, Bearer>>,
     changed: Notify,
 }
 
 impl Topic {
-    pub(super) fn new(guild: GuildId) -> Self {
-        Self { guild, members: Mutex::default(), changed: Notify::new() }
+    pub(super) fn new(subject: Subject) -> Self {
+        Self { subject, members: Mutex::default(), changed: Notify::new() }
+    }
+
+    pub(super) fn subject(&self) -> Subject {
+        self.subject
     }
 
     pub(super) fn guild(&self) -> GuildId {
-        self.guild
+        self.subject.guild()
     }
 
     pub(super) fn join(&self, number: u64, bearer: &Bearer) {

@@ -157,7 +157,8 @@ async fn open(
     let lease = proxy.gateway.watch(guilds, bearer).await?;
     let place = proxy.common.viewers.admit(&bearer.holder(), address)?;
     let permits = Permits::new(place, proxy.common.metrics.clone()).with(lease);
-    Ok(stream(&proxy.common.source, guilds, NEVER, permits, client))
+    let guilds: Vec<_> = guilds.iter().map(|guild| proxy.gateway.subject(*guild, bearer)).collect();
+    Ok(stream(&proxy.common.source, &guilds, NEVER, permits, client))
 }
 
 async fn ready(State(proxy): State<Arc<Proxy>>) -> Response {

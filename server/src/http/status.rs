@@ -15,6 +15,7 @@ use super::App;
 use super::caller::Caller;
 use super::problem::Refusal;
 use crate::auth::Permitted;
+use crate::hub::Subject;
 use crate::limits::Address;
 use crate::stream::{Handoff, Opening, Permits, Source};
 use crate::wire::sse::Framing;
@@ -113,11 +114,12 @@ pub(super) async fn shards(State(app): State<Arc<App>>, caller: Caller) -> Resul
 fn stream_of(app: &App, permitted: &Permitted, address: Address, client: Client) -> Result<Response, Refusal> {
     let place = app.common.viewers.admit(permitted.holder(), address)?;
     let permits = Permits::new(place, app.common.metrics.clone());
-    Ok(stream(&app.common.source, permitted.guilds(), permitted.until(), permits, client))
+    let guilds: Vec<_> = permitted.guilds().iter().copied().map(Subject::of_all).collect();
+    Ok(stream(&app.common.source, &guilds, permitted.until(), permits, client))
 }
 
 /// The answer that opens a stream of these guilds, which ends then.
-pub(super) fn stream(source: &Source, guilds: &[GuildId], until: UnixMillis, permits: Permits, client: Client) -> Response {
+pub(super) fn stream(source: &Source, guilds: &[Subject], until: UnixMillis, permits: Permits, client: Client) -> Response {
     let Client { framing, keep_alive, handoff } = client;
     let body = Opening::new(source, guilds, framing, until, permits, handoff);
     let mut response = Response::new(Body::new(body));

@@ -76,7 +76,7 @@ mod tests {
     use crate::auth::Holder;
     use crate::clock::Clock;
     use crate::config::Limits;
-    use crate::hub::Hub;
+    use crate::hub::{Hub, Subject};
     use crate::limits::Viewers;
     use crate::liveness::Stored;
     use crate::metrics::Metrics;
@@ -92,7 +92,7 @@ mod tests {
         let source = Source::Monitor(Arc::new(monitor));
         let places = Arc::new(Viewers::new(1, &Limits::default(), metrics.clone()));
         let place = places.admit(&Holder::Viewer("x".into()), IpAddr::from(Ipv4Addr::LOCALHOST).into()).unwrap();
-        let (guilds, token) = ([GuildId::new(1).unwrap()], UnixMillis(i64::MAX));
+        let (guilds, token) = ([Subject::of_all(GuildId::new(1).unwrap())], UnixMillis(i64::MAX));
         let permits = Permits::new(place, metrics);
         let mut opening = Opening::new(&source, &guilds, Framing::Chunked, token, permits, handoff.clone());
         let mut context = Context::from_waker(Waker::noop());

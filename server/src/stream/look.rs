@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::index::{Index, Place};
 use crate::clock::Clock;
 use crate::gateway::Board;
-use crate::hub::{Inbox, News};
+use crate::hub::{Inbox, News, Subject};
 use crate::liveness::{Liveness, Now};
 use crate::monitor::Monitor;
-use crate::wire::{Facts, GuildId, Template};
+use crate::wire::{Facts, Template};
 
 /// Who knows the statuses.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub enum Source {
 pub(super) struct Sight {
     pub(super) news: News,
     /// Where each guild is to be found, and what is said of it alone if it is an exception.
-    pub(super) guilds: Vec<(GuildId, Place, Option<Template>)>,
+    pub(super) guilds: Vec<(Subject, Place, Option<Template>)>,
     /// What is said of the guilds of each place.
     pub(super) places: HashMap<Place, Template>,
 }
@@ -47,10 +47,11 @@ impl Source {
     }
 
     /// What is said of each of these guilds at one moment, and when that was.
-    pub(super) fn snapshot(&self, guilds: &[GuildId]) -> (Now, Vec<Template>) {
+    pub(super) fn snapshot(&self, guilds: &[Subject]) -> (Now, Vec<Template>) {
         match self {
             Self::Monitor(monitor) => {
-                let (now, all) = monitor.snapshot(guilds);
+                let guilds: Vec<_> = guilds.iter().map(|guild| guild.guild()).collect();
+                let (now, all) = monitor.snapshot(&guilds);
                 (now, all.iter().map(Template::new).collect())
             }
             Self::Board(board) => board.snapshot(guilds),
@@ -59,7 +60,7 @@ impl Source {
 
     /// Takes the news, and looks at everything that they are about as far as somebody watches it, and at
     /// the guilds that are asked for.
-    pub(super) fn look(&self, inbox: &Inbox, index: &Index, asked: &[GuildId]) -> Sight {
+    pub(super) fn look(&self, inbox: &Inbox, index: &Index, asked: &[Subject]) -> Sight {
         match self {
             Self::Monitor(monitor) => {
                 let view = monitor.look(|liveness| View::new(liveness, inbox.take(), index, asked));
@@ -79,12 +80,12 @@ impl Source {
 /// What the monitor says, not encoded yet.
 struct View {
     news: News,
-    guilds: Vec<(GuildId, Place, Option<Facts>)>,
+    guilds: Vec<(Subject, Place, Option<Facts>)>,
     places: HashMap<Place, Facts>,
 }
 
 impl View {
-    fn new(liveness: &Liveness, news: News, index: &Index, asked: &[GuildId]) -> Self {
+    fn new(liveness: &Liveness, news: News, index: &Index, asked: &[Subject]) -> Self {
         let mut view = Self { news, guilds: Vec::new(), places: HashMap::new() };
         asked.iter().for_each(|guild| view.see(liveness, *guild));
         if view.news.routing.is_some() {
@@ -97,7 +98,7 @@ impl View {
             view.see_place(liveness, place);
             for guild in index.guilds_at(place) {
                 let id = index.id(*guild);
-                if !liveness.shares(id) || index.has_own(*guild) {
+                if !liveness.shares(id.guild()) || index.has_own(*guild) {
                     view.see(liveness, id);
                 }
             }
@@ -105,10 +106,11 @@ impl View {
         view
     }
 
-    fn see(&mut self, liveness: &Liveness, guild: GuildId) {
+    fn see(&mut self, liveness: &Liveness, subject: Subject) {
+        let guild = subject.guild();
         let place = liveness.route(guild);
         self.see_place(liveness, place);
-        self.guilds.push((guild, place, (!liveness.shares(guild)).then(|| liveness.facts(guild))));
+        self.guilds.push((subject, place, (!liveness.shares(guild)).then(|| liveness.facts(guild))));
     }
 
     fn see_place(&mut self, liveness: &Liveness, place: Place) {

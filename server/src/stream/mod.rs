@@ -23,11 +23,12 @@ pub use reactor::Reactor;
 pub use viewer::STALL;
 
 use crate::gateway::Lease;
+use crate::hub::Subject;
 use crate::limits::Place;
 use crate::liveness::Monotonic;
 use crate::metrics::{Metrics, OpenStream};
+use crate::wire::UnixMillis;
 use crate::wire::sse::{Framing, SNAPSHOT_INTERVAL};
-use crate::wire::{GuildId, UnixMillis};
 
 /// A status is repeated a little before it must be, so that it is not late on the wire.
 const REFRESH: Duration = SNAPSHOT_INTERVAL.saturating_sub(Duration::from_millis(500));
@@ -38,7 +39,7 @@ const RETRY_MS: std::ops::RangeInclusive<u64> = 1000..=5000;
 #[derive(Debug)]
 pub struct Adoption {
     /// What is watched, and the number of the revision that was sent of each.
-    guilds: Vec<(GuildId, u64)>,
+    guilds: Vec<(Subject, u64)>,
     framing: Framing,
     /// When the viewer's token ends, leeway included.
     token: UnixMillis,

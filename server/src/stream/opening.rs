@@ -12,8 +12,9 @@ use http_body::{Body, Frame};
 use rand::RngExt;
 
 use super::{Adoption, Permits, RETRY_MS, Source};
+use crate::hub::Subject;
+use crate::wire::UnixMillis;
 use crate::wire::sse::{Framing, Hello, status_frame};
-use crate::wire::{GuildId, UnixMillis};
 
 /// Where an answer says that its connection is to leave HTTP. Each connection has one.
 ///
@@ -78,7 +79,7 @@ impl Opening {
     /// Opens a stream of these guilds, until the viewer's token ends.
     pub fn new(
         source: &Source,
-        guilds: &[GuildId],
+        guilds: &[Subject],
         framing: Framing,
         token: UnixMillis,
         permits: Permits,
@@ -89,7 +90,7 @@ impl Opening {
         let mut head = BytesMut::new();
         Hello::new(retry, now.wall, source.boot()).write(&mut head);
         for (guild, status) in guilds.iter().zip(&all) {
-            head.extend_from_slice(&status_frame(status, *guild));
+            head.extend_from_slice(&status_frame(status, guild.guild()));
         }
         let sent = guilds.iter().zip(&all).map(|(guild, status)| (*guild, status.revision().seq)).collect();
         let adoption = Adoption { guilds: sent, framing, token, joined: now.monotonic, permits };

@@ -21,11 +21,11 @@ use super::look::{Sight, Source};
 use super::ring::Ring;
 use super::viewer::{Input, Seat, Verdict, Viewer};
 use super::{Adoption, REFRESH, RETRY_MS};
-use crate::hub::{Cause, NEWS};
+use crate::hub::{Cause, NEWS, Subject};
 use crate::liveness::{Monotonic, Now};
 use crate::metrics::Metrics;
+use crate::wire::Template;
 use crate::wire::sse::{Framed, Framing, GoodbyeReason, LAST_CHUNK, StreamGoodbye, chunk};
-use crate::wire::{GuildId, Template};
 
 /// How much of one kind of work is done before everything else gets its turn.
 const SLICE: usize = 256;
@@ -233,7 +233,7 @@ impl Reactor {
     fn look(&mut self, arrivals: Vec<Arrival>, repetitions: &[Repetition], now: Now) {
         let repeated = repetitions.iter().map(|again| self.index.id(self.viewers[again.viewer].seats[again.seat].guild));
         let arriving = arrivals.iter().flat_map(|arrival| arrival.adoption.guilds.iter().map(|(guild, _)| *guild));
-        let asked: HashSet<GuildId> = repeated.chain(arriving).collect();
+        let asked: HashSet<Subject> = repeated.chain(arriving).collect();
         let asked: Vec<_> = asked.into_iter().collect();
         let Sight { news, guilds, places: shared } = self.source.look(&self.desk.inbox, &self.index, &asked);
 
@@ -284,7 +284,7 @@ impl Reactor {
     }
 
     /// Takes in a stream that was opened elsewhere.
-    fn adopt<'a>(&mut self, arrival: Arrival, now: Now, seen: impl Fn(GuildId) -> (Place, &'a Template, Option<Template>)) {
+    fn adopt<'a>(&mut self, arrival: Arrival, now: Now, seen: impl Fn(Subject) -> (Place, &'a Template, Option<Template>)) {
         let Arrival { adoption, socket, connection } = arrival;
         let Adoption { guilds, framing, token, joined, permits } = adoption;
         let socket = mio::net::TcpStream::from_std(socket);

@@ -11,7 +11,7 @@ use crate::support::command::{Served, ended, guildpulse, output, printed, refusa
 use crate::support::{GUILD, SOON, Scene, Viewer, client};
 
 /// The limits that `guildpulse config` shows when nobody has set any.
-const REST: &str = "max_body_bytes = 2097152\nmax_head_bytes = 65536\nhead_timeout_ms = 12500\nbody_timeout_ms = 10000\ntrusted_proxies = []\nupstream_healthy = \"/healthy\"\nupstream_last_heartbeat = \"/lastHeartbeat\"\nupstream_version = \"/version\"\nmax_upstream_streams = 1000\n";
+const REST: &str = "max_body_bytes = 2097152\nmax_head_bytes = 65536\nhead_timeout_ms = 12500\nbody_timeout_ms = 10000\ntrusted_proxies = []\nupstream_healthy = \"/healthy\"\nupstream_last_heartbeat = \"/lastHeartbeat\"\nupstream_version = \"/version\"\nper_viewer = false\nmax_upstream_streams = 1000\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_usage_and_bad_settings_are_one_clear_line_exit_2_and_nothing_touched() {

@@ -31,7 +31,7 @@ impl<'a> Delivery<'a> {
         viewer.queued = false;
         let seat = viewer.next_dirty()?;
         let guild = viewer.seats[seat].guild;
-        Some(Self { key, seat, guild, id: index.id(guild), status: index.status(guild) })
+        Some(Self { key, seat, guild, id: index.id(guild).guild(), status: index.status(guild) })
     }
 }
 

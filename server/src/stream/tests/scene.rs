@@ -17,7 +17,7 @@ use super::far_end::{FarEnd, connection};
 use crate::auth::Holder;
 use crate::clock::Clock;
 use crate::config::Limits;
-use crate::hub::Hub;
+use crate::hub::{Hub, Subject};
 use crate::limits::{ConnectionPlace, Connections, Viewers};
 use crate::liveness::{Monotonic, Stored};
 use crate::metrics::Metrics;
@@ -158,7 +158,8 @@ impl Scene {
         let holder = Holder::Viewer("somebody".into());
         let place = self.places.admit(&holder, IpAddr::from(Ipv4Addr::LOCALHOST).into()).unwrap();
         let permits = Permits::new(place, self.metrics.clone());
-        Opening::new(&Source::Monitor(self.monitor.clone()), guilds, asked.framing, asked.token, permits, handoff.clone())
+        let guilds: Vec<_> = guilds.iter().copied().map(Subject::of_all).collect();
+        Opening::new(&Source::Monitor(self.monitor.clone()), &guilds, asked.framing, asked.token, permits, handoff.clone())
     }
 
     /// Begins a stream as HTTP does. The viewer has its first statuses, and the connection has not left

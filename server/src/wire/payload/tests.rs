@@ -162,3 +162,41 @@ fn a_pointer_begins_with_a_slash() {
         assert_eq!(text.parse::<Pointer>().is_ok(), is_one, "{text}");
     }
 }
+
+/// Objects that look like statuses of all kinds of backends.
+fn object() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let value = prop_oneof![
+        Just("true".to_owned()),
+        Just("false".to_owned()),
+        Just("null".to_owned()),
+        Just("\"online\"".to_owned()),
+        Just("\"offline\"".to_owned()),
+        Just("\"2026-11-22T20:07:00Z\"".to_owned()),
+        Just("{\"id\":0,\n\"count\":1}".to_owned()),
+        Just("[1,\r\n2]".to_owned()),
+        any::<u64>().prop_map(|number| number.to_string()),
+        any::<String>().prop_map(|text| serde_json::to_string(&text).unwrap()),
+    ];
+    let name = prop_oneof![4 => prop::sample::select(&OURS[1..]).prop_map(str::to_owned), 1 => any::<String>()];
+    let fields = prop::collection::vec((name, value), 0..12);
+    fields.prop_map(|fields| {
+        let field = |(name, value): (String, String)| format!("{}:{value}", serde_json::to_string(&name).unwrap());
+        format!("{{{}}}", fields.into_iter().map(field).collect::<Vec<_>>().join(","))
+    })
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
+    #[test]
+    fn whatever_is_read_comes_out_as_a_status_of_the_contract_in_one_line(object in object()) {
+        let Ok(payload) = read(&object) else { return Ok(()) };
+        for payload in [payload.out_of_reach(true), payload.out_of_reach(false), payload] {
+            let facts = payload.facts(UnixMillis(0), Revision { boot: 7, seq: 9 });
+            let status: Status = serde_json::from_value(written(&payload)).unwrap();
+            assert_eq!(status.facts.state, facts.state);
+            assert!(facts.healthy == facts.state.is_healthy() || facts.state == State::Unknown);
+            assert_eq!(facts.reason.is_none(), facts.state == State::Online);
+        }
+    }
+}

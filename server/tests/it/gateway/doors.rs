@@ -238,3 +238,21 @@ async fn a_cookie_counts_from_the_own_pages_only_and_none_is_401() {
     assert_eq!(backend.counts(), (0, 0));
     assert_eq!(ask(&[cookie, ("sec-fetch-site", "same-origin")]).await, (200, None));
 }
+
+#[tokio::test]
+async fn a_storm_of_5000_viewers_asks_no_more_than_32_questions_at_once_and_lets_in_whom_it_can() {
+    let backend = Backend::start().await;
+    backend.takes(Duration::from_millis(5));
+    let gateway = gateway(&backend).await;
+    let http = crate::support::client(Duration::from_secs(60));
+    let tokens: Vec<_> = (0..5000).map(|number| format!("token-{number}")).collect();
+    tokens.iter().for_each(|token| backend.lets(token, 200));
+    let url = gateway.url(&stream_of(GUILD));
+    let answers = join_all(tokens.iter().map(|token| http.get(&url).bearer_auth(token).send())).await;
+    let (fine, refused): (Vec<_>, Vec<_>) =
+        answers.into_iter().map(Result::unwrap).partition(|answer| answer.status() == 200);
+    assert!(refused.iter().all(|answer| answer.status() == 503 && answer.headers().contains_key(RETRY_AFTER)));
+    assert!(fine.len() > 32, "{} are in", fine.len());
+    assert_eq!((backend.most_in_flight(), backend.counts().0), (32, 1));
+    assert_eq!(gateway.metric("guildpulse_viewers").await, u64::try_from(fine.len()).unwrap());
+}

@@ -4,9 +4,12 @@ use std::collections::HashSet;
 
 use futures_util::future::join_all;
 
-use super::{gateway, gateway_with, watch, watch_as};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::{gateway, gateway_with, get, status_of, watch, watch_as};
 use crate::support::backend::{Asked, Backend, TOKEN, healthy, unhealthy};
-use crate::support::{GUILD, Viewer, eventually};
+use crate::support::{GUILD, SOON, Viewer, eventually};
 
 /// Whose token the last stream was asked for with.
 fn voice(backend: &Backend) -> String {
@@ -86,6 +89,22 @@ async fn the_token_of_the_configuration_asks_for_all_if_there_is_one() {
 }
 
 #[tokio::test]
+async fn a_token_of_the_configuration_that_the_backend_does_not_take_is_not_made_up_for_by_those_of_viewers() {
+    let backend = Backend::start().await;
+    let gateway = gateway_with(&backend, |config| {
+        config.upstream.upstream_token = Some(guildpulse::config::Secret::new("not-a-token"));
+    })
+    .await;
+    let mut viewer = watch(&gateway).await;
+    let status = viewer.until_within("unknown", std::time::Duration::from_secs(15)).await;
+    assert_eq!(status["reason"], "upstream_unreachable");
+    assert_eq!(voice(&backend), "not-a-token");
+    // It is not asked again and again.
+    let (streams, statuses) = backend.counts();
+    assert!(streams <= 2 && statuses <= 3, "{streams} {statuses}");
+}
+
+#[tokio::test]
 async fn without_one_the_token_of_who_is_there_asks_and_moves_on_when_they_leave() {
     let backend = Backend::start().await;
     let gateway = gateway(&backend).await;
@@ -108,4 +127,41 @@ async fn without_one_the_token_of_who_is_there_asks_and_moves_on_when_they_leave
     eventually("nobody is there", async || gateway.metric("guildpulse_viewers").await == 0).await;
     backend.says(healthy());
     assert_eq!((backend.streams(), gateway.metric("guildpulse_upstream_guilds").await), (1, 1));
+}
+
+#[tokio::test]
+async fn what_differs_from_user_to_user_is_followed_for_each_token_and_told_to_nobody_else() {
+    let backend = Backend::start().await;
+    for (token, version) in [("first", "1"), ("second", "2")] {
+        backend.lets(token, 200);
+        backend.says_to(token, json!({"healthy": true, "version": version, "secret": token}));
+    }
+    let gateway = gateway_with(&backend, |config| config.upstream.per_viewer = true).await;
+    let mut viewers = Vec::new();
+    for token in ["first", "second", "first"] {
+        let mut viewer = watch_as(&gateway, GUILD, token).await;
+        let status = viewer.status().await;
+        assert_eq!((&status["guildId"], &status["secret"]), (&json!(GUILD), &json!(token)));
+        viewers.push((token, viewer));
+    }
+    eventually("a stream is open for each token", async || backend.streams() == 2).await;
+    backend.says_to("first", json!({"healthy": false, "version": "1", "secret": "first"}));
+    backend.says_to("second", json!({"healthy": true, "version": "3", "secret": "second"}));
+    for (token, viewer) in &mut viewers {
+        let status = viewer.status().await;
+        assert_eq!((&status["secret"], &status["healthy"]), (&json!(token), &json!(*token == "second")));
+        let asked: serde_json::Value = get(&gateway, &status_of(GUILD), token).await.json().await.unwrap();
+        assert_eq!((&asked["secret"], &asked["revision"]), (&json!(token), &status["revision"]));
+    }
+    // Who has lost the right is out, and nobody else.
+    backend.lets("first", 403);
+    backend.end_streams();
+    let (_, mut stays) = viewers.swap_remove(1);
+    for (_, mut leaves) in viewers {
+        let end = leaves.event_by(Instant::now() + SOON).await.unwrap();
+        assert_eq!((&*end.kind, &end.json()["reason"]), ("goodbye", &json!("revoked")));
+    }
+    eventually("the other is followed on", async || backend.streams() == 1).await;
+    backend.says_to("second", json!({"healthy": false, "version": "3", "secret": "second"}));
+    assert_eq!(stays.until("offline").await["secret"], "second");
 }

@@ -4,6 +4,7 @@ mod doors;
 mod fallback;
 mod following;
 mod outages;
+mod restarts;
 mod rights;
 mod unchanged;
 

@@ -89,3 +89,17 @@ async fn a_stream_that_ends_after_each_event_is_asked_for_as_seldom_as_a_status(
     backend.says(unhealthy());
     assert_eq!(viewer.status_within(SOON).await["state"], "offline");
 }
+
+#[tokio::test]
+async fn a_gateway_that_stops_says_goodbye_to_its_viewers_and_leaves_its_backend() {
+    let backend = Backend::start().await;
+    let mut gateway = gateway(&backend).await;
+    let mut viewer = watch(&gateway).await;
+    eventually("the stream is open", async || backend.streams() == 1).await;
+    gateway.stop();
+    let goodbye = viewer.event_by(Instant::now() + SOON * 2).await.unwrap();
+    assert_eq!((&*goodbye.kind, &goodbye.json()["reason"]), ("goodbye", &json!("shutdown")));
+    assert_eq!(viewer.event_by(Instant::now() + SOON).await, None);
+    gateway.stopped().await;
+    eventually("the stream is over", async || backend.streams() == 0).await;
+}

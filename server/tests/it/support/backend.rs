@@ -52,6 +52,8 @@ struct State {
     /// What is answered to whom; 200 is being let in.
     tokens: HashMap<String, u16>,
     status: Value,
+    /// What is said to these tokens alone.
+    own: HashMap<String, Value>,
     /// What is answered instead of a status.
     instead: Option<Answer>,
     /// What is answered instead of a stream.
@@ -61,7 +63,7 @@ struct State {
     /// How long a status takes.
     delay: Duration,
     asked: Vec<Asked>,
-    open: Vec<mpsc::Sender<Bytes>>,
+    open: Vec<(String, mpsc::Sender<Bytes>)>,
     in_flight: usize,
     most_in_flight: usize,
 }
@@ -97,13 +99,21 @@ impl Backend {
     /// What it says of the bot from now on, also to those whose streams are open.
     pub(crate) fn says(&self, status: Value) {
         let mut state = self.state();
-        state.push(&format!("data: {status}\n\n"));
+        let own: Vec<_> = state.own.keys().cloned().collect();
+        state.push(&format!("data: {status}\n\n"), |token| !own.contains(token));
         state.status = status;
+    }
+
+    /// The same to one token alone.
+    pub(crate) fn says_to(&self, token: &str, status: Value) {
+        let mut state = self.state();
+        state.push(&format!("data: {status}\n\n"), |other| other == token);
+        state.own.insert(token.into(), status);
     }
 
     /// Writes to all streams.
     pub(crate) fn push(&self, text: &str) {
-        self.state().push(text);
+        self.state().push(text, |_| true);
     }
 
     /// Ends all streams.
@@ -135,7 +145,7 @@ impl Backend {
     /// How many streams are open now.
     pub(crate) fn streams(&self) -> usize {
         let mut state = self.state();
-        state.open.retain(|stream| !stream.is_closed());
+        state.open.retain(|(_, stream)| !stream.is_closed());
         state.open.len()
     }
 
@@ -184,23 +194,27 @@ impl State {
         Self { tokens: HashMap::from([(TOKEN.into(), 200)]), status: healthy(), ..Self::default() }
     }
 
-    fn push(&mut self, text: &str) {
-        self.open.retain(|stream| stream.try_send(Bytes::copy_from_slice(text.as_bytes())).is_ok());
+    fn push(&mut self, text: &str, is_meant: impl Fn(&String) -> bool) {
+        let send = |stream: &mpsc::Sender<Bytes>| stream.try_send(Bytes::copy_from_slice(text.as_bytes())).is_ok();
+        self.open.retain(|(token, stream)| !is_meant(token) || send(stream));
+    }
+
+    fn said_to(&self, token: &str) -> &Value {
+        self.own.get(token).unwrap_or(&self.status)
     }
 
     /// What is answered to somebody who may not see anything.
     fn refusal(&self, headers: &HeaderMap) -> Option<Answer> {
-        let token = headers.get("authorization").and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-        let status = token.map_or(401, |token| self.tokens.get(token).copied().unwrap_or(401));
+        let status = self.tokens.get(token(headers)).copied().unwrap_or(401);
         (status != 200).then(|| Answer::of(status, "no"))
     }
 
-    fn stream(&mut self) -> Response<Body> {
+    fn stream(&mut self, token: &str) -> Response<Body> {
         let (sender, receiver) = mpsc::channel(1024);
         if !self.is_mute {
-            sender.try_send(format!("data: {}\n\n", self.status).into()).unwrap();
+            sender.try_send(format!("data: {}\n\n", self.said_to(token)).into()).unwrap();
         }
-        self.open.push(sender);
+        self.open.push((token.into(), sender));
         let frames = futures_util::stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
         let body = BodyExt::boxed(StreamBody::new(frames.map(|bytes| Ok(Frame::data(bytes)))));
         Response::builder().header("content-type", "text/event-stream").body(body).unwrap()
@@ -236,6 +250,11 @@ pub(crate) fn unhealthy() -> Value {
     json!({"healthy": false, "lastHeartbeat": "2026-11-22T20:07:00.000Z", "version": "1.4.2"})
 }
 
+/// Whose request it is; empty if nobody says.
+fn token(headers: &HeaderMap) -> &str {
+    headers.get("authorization").and_then(|value| value.to_str().ok()?.strip_prefix("Bearer ")).unwrap_or_default()
+}
+
 async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
     let mut connections = tokio::task::JoinSet::new();
     loop {
@@ -257,7 +276,7 @@ async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<
         state.asked.push(asked);
         if is_stream {
             let instead = state.refusal(request.headers()).or_else(|| state.no_stream.clone());
-            return Ok(instead.map_or_else(|| state.stream(), Answer::response));
+            return Ok(instead.map_or_else(|| state.stream(token(request.headers())), Answer::response));
         }
         state.in_flight += 1;
         state.most_in_flight = state.most_in_flight.max(state.in_flight);
@@ -266,7 +285,8 @@ async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<
     let _leaving = Leaving(state.clone());
     sleep(delay).await;
     let state = state.lock().unwrap();
-    let status = || Answer::of(200, &state.status.to_string()).with("content-type", "application/json");
+    let said = state.said_to(token(request.headers())).to_string();
+    let status = || Answer::of(200, &said).with("content-type", "application/json");
     Ok(state.refusal(request.headers()).or_else(|| state.instead.clone()).unwrap_or_else(status).response())
 }
 

@@ -1,4 +1,4 @@
-/** A page that nobody looks at, really: in a tab behind another, or kept by the browser for the way back. */
+/** A page that nobody looks at, really: in a tab behind another. */
 import { describe, vi } from 'vitest'
 import type { Page } from 'puppeteer-core'
 import { GUILD, pause, scene, SOON, type Stage, type View } from './stage.ts'
@@ -76,20 +76,4 @@ describe('a hidden page', () => {
     await view.sees({ state: 'offline', word: 'Offline · shut down by its operator', connectionState: 'connected' }, SHOWN)
     expect(stage.site.all('stream')).toHaveLength(1)
   })
-})
-
-scene('a page that the browser keeps for the way back has no stream, and is live when its viewer comes back', async ({ stage, expect }) => {
-  const bot = stage.bot()
-  const view = await stage.visit({ panel: GUILD }, { isAlone: true })
-  await view.sees(LIVE)
-  await view.page.goto(`${stage.network.url}/?show=${encodeURIComponent('{"nothing":true}')}`)
-  await stage.hasViewers(0)
-  await bot.end('SIGTERM')
-  await view.page.goBack()
-  const back = Date.now()
-  await view.sees({ state: 'offline', word: 'Offline · shut down by its operator', connectionState: 'connected' })
-  expect(Date.now() - back).toBeLessThan(SHOWN + 1000)
-  const { page } = await view.record()
-  expect(page).toEqual(expect.arrayContaining(['pagehide true', 'pageshow true']))
-  expect(await stage.metric('guildpulse_viewers')).toBe(1)
 })
