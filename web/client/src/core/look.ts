@@ -34,18 +34,22 @@ export const LOST: Look = { state: 'error', retry: 'retry' }
 
 /** What is to be seen of a guild. A known status wins over what the connection is doing. */
 export function lookOfSnapshot(snapshot: GuildStatusSnapshot): Look {
-  const { access, connectionState, isLost, isConfirmed, clockOffset, before, status = before } = snapshot
+  const { access, connectionState, isLost, isConfirmed, clockOffset, frames, before } = snapshot
+  const shown = before ?? snapshot.status
   const hasFailed = connectionState === 'error'
   if (access !== 'granted') return { state: access, retry: 'retry' }
   if (isLost && connectionState !== 'connecting') return LOST
   // It goes on by itself, but who is waiting need not wait for that.
-  if (isLost || !status) return { state: 'connecting', retry: hasFailed && 'retry' }
-  const shown = before ?? status
+  if (isLost || !shown) return { state: 'connecting', retry: hasFailed && 'retry' }
+  const { state, reason, expectedBack, healthy, lastHeartbeat, version } = shown
   return {
-    ...shown,
+    state,
+    reason,
+    expectedBack,
     isMuted: before && true,
-    pulse: shown.healthy && !before ? snapshot.frames : 0,
-    lastHeartbeat: shown.healthy ? undefined : shown.lastHeartbeat,
+    pulse: healthy && !before ? frames : 0,
+    lastHeartbeat: healthy ? undefined : lastHeartbeat,
+    version,
     clockOffset,
     retry: hasFailed && 'retryLive',
     isSettled: isConfirmed,

@@ -25,3 +25,9 @@ test.each<[string, Partial<GuildStatusSnapshot>, object]>([
 ])('%s is seen as what it is', (_, snapshot, expected) => {
   expect(look(snapshot)).toMatchObject(expected)
 })
+
+test('what a newer server says beside it is not taken for ours', () => {
+  const status = { ...OFFLINE, checkDiscord: true, retry: 'retry' } as GuildStatus
+  expect(look({ ...LIVE, status })).toMatchObject({ retry: false })
+  expect(look({ ...LIVE, status }).checkDiscord).toBeUndefined()
+})
