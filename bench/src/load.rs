@@ -67,6 +67,8 @@ pub(crate) struct Load {
     buffer: Vec<u8>,
     to: SocketAddr,
     dialect: Dialect,
+    /// Whether everybody has the token of the first viewer.
+    is_one_person: bool,
     viewers: Vec<Viewer>,
     /// What they may be told, if that is known.
     story: Option<Arc<Story>>,
@@ -94,6 +96,7 @@ impl Load {
             buffer,
             to,
             dialect: Dialect::Guildpulse,
+            is_one_person: false,
             viewers: Vec::new(),
             story: None,
             joins: 0,
@@ -116,6 +119,11 @@ impl Load {
         self.dialect = dialect;
     }
 
+    /// Whoever comes from now on is the same person in another tab.
+    pub(crate) fn be_one_person(&mut self) {
+        self.is_one_person = true;
+    }
+
     /// How many times a viewer has got its first status.
     pub(crate) fn joins(&self) -> u64 {
         self.joins
@@ -125,7 +133,8 @@ impl Load {
     pub(crate) fn add(&mut self, plans: impl IntoIterator<Item = Plan>) -> Result<Range<usize>> {
         let first = self.viewers.len();
         for plan in plans {
-            self.viewers.push(Viewer::new(self.viewers.len(), plan, self.story.as_ref())?);
+            let person = if self.is_one_person { 0 } else { self.viewers.len() };
+            self.viewers.push(Viewer::new(self.viewers.len(), person, plan, self.story.as_ref())?);
         }
         Ok(first..self.viewers.len())
     }

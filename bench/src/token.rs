@@ -18,10 +18,10 @@ struct Claims {
     guilds: [String; 1],
 }
 
-/// A token for this viewer and this guild. Each viewer gets its own, so that no cache of verified
-/// tokens could make opens cheaper than they are.
-pub(crate) fn mint(viewer: usize, guild: u64) -> Result<String> {
-    let claims = Claims { sub: format!("viewer-{viewer}"), exp: clock::unix_seconds() + 3600, guilds: [guild.to_string()] };
+/// A token for this person and this guild. Each viewer gets its own, unless it matters that it does not, so that
+/// no cache of verified tokens could make opens cheaper than they are.
+pub(crate) fn mint(person: usize, guild: u64) -> Result<String> {
+    let claims = Claims { sub: format!("viewer-{person}"), exp: clock::unix_seconds() + 3600, guilds: [guild.to_string()] };
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     Ok(jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key)?)
 }

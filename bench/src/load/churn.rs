@@ -35,7 +35,7 @@ impl Load {
                 }
                 let Some(place) = free.pop() else { break };
                 let Some((number, plan)) = visitors.next() else { break };
-                self.viewers[place] = Viewer::new(number, plan, self.story.as_ref())?;
+                self.viewers[place] = Viewer::new(number, number, plan, self.story.as_ref())?;
                 self.viewers[place].connect(place, self.to, self.dialect, self.poll.registry())?;
                 started += 1;
             }

@@ -75,9 +75,10 @@ struct Connection {
 }
 
 impl Viewer {
-    /// One that has not connected. Nobody else has its number; if there is a story, it is held against it.
-    pub(super) fn new(number: usize, plan: Plan, story: Option<&Arc<Story>>) -> Result<Self> {
-        let token = token::mint(number, plan.guild)?;
+    /// One that has not connected. Nobody else has its number, but others may be the same person; if there is a story,
+    /// it is held against it.
+    pub(super) fn new(number: usize, person: usize, plan: Plan, story: Option<&Arc<Story>>) -> Result<Self> {
+        let token = token::mint(person, plan.guild)?;
         let request = format!(
             "GET /api/v1/guilds/{}/status/stream HTTP/1.1\r\nhost: bench\r\naccept: text/event-stream\r\n\
              authorization: Bearer {token}\r\n\r\n",

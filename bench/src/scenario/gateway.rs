@@ -34,13 +34,17 @@ pub(super) fn deliver(bench: &Bench) -> Result<Vec<Row>> {
     Ok(vec![Row::ratio(name, Unit::CpuMicros, middle(gateways), middle(servers), middle(ratios), TARGET)])
 }
 
-/// Memory, with all viewers in one guild.
+/// Memory, with all viewers in one guild: each with a token of its own, and all with the same.
 pub(super) fn memory(bench: &Bench) -> Result<Vec<Row>> {
     let bound = bench.bound(TIME);
     let server = memory::slope(bench, Kind::Server, Shape::OneGuild, &bound)?;
     let gateway = memory::slope(bench, Kind::Gateway, Shape::OneGuild, &bound)?;
-    let name = "memory per viewer of a gateway, beside a local stream";
-    Ok(vec![Row::ratio(name, Unit::Kib, gateway, server, gateway / server, TARGET)])
+    let together = memory::slope_of_one_person(bench, Kind::Gateway, Shape::OneGuild, &bound)?;
+    let row = |name, gateway| Row::ratio(name, Unit::Kib, gateway, server, gateway / server, TARGET);
+    Ok(vec![
+        row("memory per viewer of a gateway, beside a local stream", gateway),
+        row("memory per viewer of a gateway, all with one token", together),
+    ])
 }
 
 /// From the request to the first status, which a gateway cannot give before its backend has let the viewer in.

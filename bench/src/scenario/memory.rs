@@ -27,8 +27,19 @@ pub(super) fn run(bench: &Bench, shape: Shape) -> Result<Vec<Row>> {
     Ok(vec![Row::absolute(name, Unit::Kib, server, TARGET).beside(floor)])
 }
 
+/// How much more many take than a few, for each, in KiB.
 pub(super) fn slope(bench: &Bench, kind: Kind, shape: Shape, bound: &Bound) -> Result<f64> {
+    slope_of(Site::start(bench, kind, bound)?, shape)
+}
+
+/// The same, if all of them are one person with a token.
+pub(super) fn slope_of_one_person(bench: &Bench, kind: Kind, shape: Shape, bound: &Bound) -> Result<f64> {
     let mut site = Site::start(bench, kind, bound)?;
+    site.load.be_one_person();
+    slope_of(site, shape)
+}
+
+fn slope_of(mut site: Site, shape: Shape) -> Result<f64> {
     let mut memory_with = |viewers| {
         site.open(shape.viewers(viewers))?;
         site.publish_often(PUBLISHES, Duration::ZERO)?;

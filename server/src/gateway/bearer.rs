@@ -9,14 +9,16 @@ use sha2::{Digest, Sha256};
 use crate::auth::{self, Holder};
 use crate::wire::{Code, Problem, UnixMillis};
 
-/// A token as it goes to the upstream. It is kept for as long as somebody is connected with it, and shown
-/// nowhere.
+/// A token as it goes to the upstream. It is shown nowhere.
 #[derive(Clone)]
 pub struct Bearer {
-    header: HeaderValue,
+    token: Box<str>,
     hash: [u8; 32],
-    until: Option<UnixMillis>,
 }
+
+/// A token for as long as somebody is connected with it. There may be hundreds of thousands of them, so what can
+/// be worked out of it is not kept.
+pub(super) struct Kept(Box<str>);
 
 impl Bearer {
     /// The token of a caller or of the configuration.
@@ -25,16 +27,24 @@ impl Bearer {
     ///
     /// `invalid_credential` for what cannot be a token: it would change the request that it is part of.
     pub fn new(token: &str) -> Result<Self, Problem> {
-        let is_token = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-        let header = is_token.then(|| HeaderValue::try_from(format!("Bearer {token}")).ok()).flatten();
-        let detail = "a token is made of visible ASCII characters";
-        let mut header = header.ok_or_else(|| Problem::new(Code::InvalidCredential, detail))?;
-        header.set_sensitive(true);
-        Ok(Self { header, hash: Sha256::digest(token).into(), until: auth::claimed_end(token) })
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Problem::new(Code::InvalidCredential, "a token is made of visible ASCII characters"));
+        }
+        Ok(Self::of(token.into()))
+    }
+
+    fn of(token: Box<str>) -> Self {
+        Self { hash: Sha256::digest(token.as_bytes()).into(), token }
+    }
+
+    pub(super) fn keep(&self) -> Kept {
+        Kept(self.token.clone())
     }
 
     pub(super) fn header(&self) -> HeaderValue {
-        self.header.clone()
+        let mut header = HeaderValue::try_from(format!("Bearer {}", self.token)).expect("its characters are visible ones");
+        header.set_sensitive(true);
+        header
     }
 
     /// What stands for the token where it must not be kept itself.
@@ -57,7 +67,19 @@ impl Bearer {
 
     /// When the token ends, if it is a JWT that says so. Nobody has verified that it does.
     pub(super) fn until(&self) -> Option<UnixMillis> {
-        self.until
+        auth::claimed_end(&self.token)
+    }
+}
+
+impl Kept {
+    pub(super) fn bearer(&self) -> Bearer {
+        Bearer::of(self.0.clone())
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Kept(hidden)")
     }
 }
 

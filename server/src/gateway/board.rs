@@ -79,9 +79,30 @@ impl Board {
         self.hub.wake();
     }
 
-    /// From now on the guild is watched, or is not any more. One that is not may be forgotten.
-    pub fn watched(&self, guild: Subject, is_watched: bool) {
-        self.lock().watched(guild, is_watched);
+    /// Takes what a backend says of a guild that nobody watches. Of one that is watched, whoever follows it knows more.
+    pub fn offer(&self, guild: Subject, payload: Payload, asked: Monotonic) {
+        let mut said = self.lock();
+        if said.guilds.get(&guild).is_none_or(|known| known.left.is_some()) {
+            said.take(guild, payload, asked, self.clock.now().wall);
+        }
+    }
+
+    /// From now on the guild is watched. Returns what was said of it last, if that is known.
+    pub fn watch(&self, guild: Subject) -> Option<Payload> {
+        let mut said = self.lock();
+        let entry = said.guilds.get_mut(&guild)?;
+        entry.left = None;
+        Some(entry.payload.clone())
+    }
+
+    /// From now on the guild is not watched, and may be forgotten.
+    pub fn leave(&self, guild: Subject) {
+        self.lock().leave(guild);
+    }
+
+    /// Whether something is said of the guild.
+    pub fn knows(&self, guild: Subject) -> bool {
+        self.lock().guilds.contains_key(&guild)
     }
 
     /// What is said of a guild that is watched, or was shortly before.
@@ -150,17 +171,13 @@ impl Said {
         let status = Template::with(&payload.facts(since, Revision { boot: self.boot, seq }), payload.others());
         self.guilds.insert(guild, Entry { payload, asked, since, seq, status, left });
         if is_new {
-            self.watched(guild, false);
+            self.leave(guild);
         }
         has_changed
     }
 
-    fn watched(&mut self, guild: Subject, is_watched: bool) {
+    fn leave(&mut self, guild: Subject) {
         let Some(entry) = self.guilds.get_mut(&guild) else { return };
-        entry.left = None;
-        if is_watched {
-            return;
-        }
         self.leaving += 1;
         entry.left = Some(self.leaving);
         self.left.push_back((guild, self.leaving));
@@ -233,19 +250,36 @@ mod tests {
     }
 
     #[test]
+    fn what_somebody_was_told_who_asked_counts_while_nobody_watches() {
+        let (clock, board) = board();
+        let offer = |json: &str| {
+            clock.pass(Duration::from_secs(1));
+            board.offer(guild(1), payload(json), clock.monotonic());
+            facts(&board, 1).healthy
+        };
+        assert!(!board.knows(guild(1)) && board.watch(guild(1)).is_none());
+        assert!(offer(r#"{"healthy":true}"#) && board.knows(guild(1)));
+        assert!(!offer(r#"{"healthy":false}"#));
+        assert_eq!(board.watch(guild(1)), Some(payload(r#"{"healthy":false}"#)));
+        assert!(!offer(r#"{"healthy":true}"#), "who follows it knows more");
+        board.leave(guild(1));
+        assert!(offer(r#"{"healthy":true}"#));
+    }
+
+    #[test]
     fn guilds_that_nobody_watches_are_forgotten_when_there_are_many_and_numbers_go_on() {
         let (clock, board) = board();
         let say = |id: u64| board.publish(guild(id), payload(r#"{"healthy":true}"#), clock.monotonic(), Cause::Time);
         say(1);
         say(2);
-        board.watched(guild(2), true);
+        board.watch(guild(2));
         let many = u64::try_from(REMEMBERED).unwrap();
         (3..=many + 2).for_each(say);
         assert!(board.status(guild(1)).is_none() && board.status(guild(3)).is_some());
         assert!(board.status(guild(2)).is_some(), "somebody watches it");
         say(1);
         assert!(facts(&board, 1).revision > facts(&board, many + 2).revision);
-        board.watched(guild(2), false);
+        board.leave(guild(2));
         (many + 3..=2 * many + 4).for_each(say);
         assert!(board.status(guild(2)).is_none());
         assert!(board.look(|said| said.guilds.len()) <= REMEMBERED && board.look(|said| said.left.len()) <= REMEMBERED);

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use moka::future::Cache;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::Bearer;
 use super::fault::Fault;
 use super::upstream::Upstream;
-use crate::clock::Clock;
+use super::{Bearer, Board};
+use crate::hub::Subject;
 use crate::liveness::Monotonic;
 use crate::metrics::{Check, Limit, Metrics};
-use crate::wire::{Code, GuildId, Payload, Problem};
+use crate::wire::{Code, GuildId, Problem};
 
 /// How long an answer counts.
 const FRESH: Duration = Duration::from_secs(10);
@@ -22,112 +23,127 @@ pub(super) const IN_FLIGHT: usize = 32;
 /// How long a request waits for its question to be put.
 const WAIT: Duration = Duration::from_secs(1);
 /// How much memory answers may take, in bytes.
-const MEMORY: u64 = 32 << 20;
-/// What an answer takes besides what the backend said in words of its own.
-const ANSWER_BYTES: usize = 512;
+const MEMORY: u64 = 16 << 20;
+/// What an answer takes besides words, rather more than less.
+const ANSWER_BYTES: u64 = 128;
 
-/// Asks the upstream, and knows for a while what it has said.
+/// Asks the upstream, and knows for a while whom it has let in. What it says of the guild besides goes to the
+/// board.
 #[derive(Debug)]
 pub(super) struct Checks {
     upstream: Arc<Upstream>,
-    clock: Clock,
+    board: Arc<Board>,
     metrics: Metrics,
     slots: Semaphore,
-    answers: Cache<Question, Answer>,
+    answers: Cache<Question, Answer, Size>,
 }
 
 /// Who asks, by the hash of the token, and for which guild.
 type Question = ([u8; 32], GuildId);
 
-/// An answer that may be given again.
+/// Whether somebody may see a guild.
 #[derive(Debug, Clone)]
-enum Answer {
-    Allowed(Allowed),
-    Denied(Arc<Fault>),
+struct Answer {
+    /// Why not, if not.
+    refused: Option<Arc<Problem>>,
+    /// It is given to whoever came before this.
+    until: Monotonic,
 }
 
-/// The upstream has told somebody the status of a guild.
+/// How many bytes an answer takes.
 #[derive(Debug, Clone)]
-pub(super) struct Allowed {
-    /// The status.
-    pub(super) payload: Arc<Payload>,
-    /// When it was asked for.
-    pub(super) asked: Monotonic,
-}
+struct Size;
 
-/// Why there is no answer that may be given again.
-#[derive(Debug)]
-enum NoAnswer {
-    Busy,
-    Fault(Fault),
+impl Weighter<Question, Answer> for Size {
+    fn weight(&self, _: &Question, answer: &Answer) -> u64 {
+        let words = answer.refused.as_ref().map_or(0, |problem| problem.title.len() + problem.detail.len());
+        ANSWER_BYTES + words as u64
+    }
 }
 
 impl Checks {
-    pub(super) fn new(upstream: Arc<Upstream>, clock: Clock, metrics: Metrics) -> Self {
-        let weight = |_: &Question, answer: &Answer| {
-            let others = match answer {
-                Answer::Allowed(allowed) => allowed.payload.others().len(),
-                Answer::Denied(_) => 0,
-            };
-            u32::try_from(ANSWER_BYTES + others).unwrap_or(u32::MAX)
-        };
-        let answers = Cache::builder().weigher(weight).max_capacity(MEMORY).time_to_live(FRESH).build();
-        Self { upstream, clock, metrics, slots: Semaphore::new(IN_FLIGHT), answers }
+    pub(super) fn new(upstream: Arc<Upstream>, board: Arc<Board>, metrics: Metrics) -> Self {
+        let most = usize::try_from(MEMORY / ANSWER_BYTES).expect("it is small");
+        let answers = Cache::with_weighter(most, MEMORY, Size);
+        Self { upstream, board, metrics, slots: Semaphore::new(IN_FLIGHT), answers }
     }
 
-    /// Asks for somebody who waits. Many who ask the same at once are one question.
+    /// Asks for somebody who waits. Many who ask the same at once are one question. Whoever is let in finds the
+    /// status on the board.
     ///
     /// # Errors
     ///
     /// What the upstream has against it, and `too_many_checks` if too many others ask.
-    pub(super) async fn ask(&self, guild: GuildId, bearer: &Bearer) -> Result<Allowed, Problem> {
-        let answer = self.answers.try_get_with((bearer.hash(), guild), async {
-            let slot = timeout(WAIT, self.slots.acquire()).await.map_err(|_| NoAnswer::Busy)?;
-            let answer = self.put(guild, bearer).await;
-            drop(slot);
-            match answer {
-                Ok(allowed) => Ok(Answer::Allowed(allowed)),
-                Err(fault) if fault.is_lasting() => Ok(Answer::Denied(Arc::new(fault))),
-                Err(fault) => Err(NoAnswer::Fault(fault)),
+    pub(super) async fn ask(&self, subject: Subject, bearer: &Bearer) -> Result<(), Problem> {
+        let question = (bearer.hash(), subject.guild());
+        let came = self.board.clock().monotonic();
+        let counts = |answer: &Answer| came < answer.until && (answer.refused.is_some() || self.board.knows(subject));
+        let place = loop {
+            match self.answers.get_value_or_guard_async(&question).await {
+                Ok(answer) if counts(&answer) => return self.verdict(answer),
+                Ok(old) => drop(self.answers.remove_if(&question, |answer| answer.until == old.until)),
+                Err(place) => break place,
             }
-        });
-        match answer.await {
-            Ok(Answer::Allowed(allowed)) => Ok(allowed),
-            Ok(Answer::Denied(fault)) => Err(fault.problem()),
-            Err(none) => Err(match &*none {
-                NoAnswer::Fault(fault) => fault.problem(),
-                NoAnswer::Busy => {
-                    self.metrics.limit_reached(Limit::Checks);
-                    Problem::new(Code::TooManyChecks, "too many ask the backend at once whether they may see a guild")
-                }
-            }),
-        }
+        };
+        let answer = match timeout(WAIT, self.slots.acquire()).await {
+            Ok(slot) => {
+                let answer = self.put(subject, bearer).await;
+                drop(slot);
+                self.answer(answer.as_ref().err())
+            }
+            Err(_) => {
+                let detail = "too many ask the backend at once whether they may see a guild";
+                self.no_answer(Problem::new(Code::TooManyChecks, detail))
+            }
+        };
+        // Without room it is not kept.
+        place.insert(answer.clone()).ok();
+        self.verdict(answer)
     }
 
     /// Asks once more for somebody who was let in, whatever is known, and however long that takes.
-    pub(super) async fn ask_again(&self, guild: GuildId, bearer: &Bearer) -> Result<Allowed, Fault> {
+    pub(super) async fn ask_again(&self, subject: Subject, bearer: &Bearer) -> Result<(), Fault> {
         let slot = self.slots.acquire().await.expect("it is never closed");
-        let answer = self.put(guild, bearer).await;
+        let answer = self.put(subject, bearer).await;
         drop(slot);
-        let question = (bearer.hash(), guild);
-        match &answer {
-            Ok(allowed) => self.answers.insert(question, Answer::Allowed(allowed.clone())).await,
-            Err(fault) if fault.is_lasting() => {
-                self.answers.insert(question, Answer::Denied(Arc::new(fault.clone()))).await;
-            }
-            Err(_) => {}
+        if answer.as_ref().err().is_none_or(Fault::is_lasting) {
+            self.answers.insert((bearer.hash(), subject.guild()), self.answer(answer.as_ref().err()));
         }
         answer
     }
 
-    async fn put(&self, guild: GuildId, bearer: &Bearer) -> Result<Allowed, Fault> {
-        let asked = self.clock.monotonic();
-        let answer = self.upstream.status(guild, bearer).await;
+    async fn put(&self, subject: Subject, bearer: &Bearer) -> Result<(), Fault> {
+        let asked = self.board.clock().monotonic();
+        let answer = self.upstream.status(subject.guild(), bearer).await;
         self.metrics.upstream.checked(match &answer {
             Ok(_) => Check::Allowed,
             Err(fault) if fault.is_lasting() => Check::Denied,
             Err(_) => Check::Failed,
         });
-        answer.map(|payload| Allowed { payload: Arc::new(payload), asked })
+        self.board.offer(subject, answer?, asked);
+        Ok(())
+    }
+
+    fn answer(&self, fault: Option<&Fault>) -> Answer {
+        match fault {
+            Some(fault) if !fault.is_lasting() => self.no_answer(fault.problem()),
+            lasting => {
+                let refused = lasting.map(|fault| Arc::new(fault.problem()));
+                Answer { refused, until: self.board.clock().monotonic() + FRESH }
+            }
+        }
+    }
+
+    /// An answer for those only who wait for it.
+    fn no_answer(&self, problem: Problem) -> Answer {
+        Answer { refused: Some(Arc::new(problem)), until: self.board.clock().monotonic() }
+    }
+
+    fn verdict(&self, answer: Answer) -> Result<(), Problem> {
+        let Some(problem) = answer.refused else { return Ok(()) };
+        if problem.code == Code::TooManyChecks {
+            self.metrics.limit_reached(Limit::Checks);
+        }
+        Err(Arc::unwrap_or_clone(problem))
     }
 }

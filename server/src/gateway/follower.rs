@@ -1,6 +1,7 @@
 //! Follows what the backend says of one guild: by its stream, or by asking again and again.
 
-use std::sync::Arc;
+use std::num::NonZeroU64;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rand::RngExt;
@@ -9,6 +10,7 @@ use tokio::time::{sleep, timeout};
 use super::Bearer;
 use super::fault::Fault;
 use super::pulse::Pulse;
+use super::rights::Right;
 use super::shared::Shared;
 use super::standing::Standing;
 use super::topic::Topic;
@@ -47,8 +49,8 @@ pub(super) struct Follower {
 
 /// Whose token is used.
 struct Voice {
-    /// The number of the right that it belongs to; none for the token of the configuration.
-    number: Option<u64>,
+    /// The right that it belongs to, by the number of its token; none for the token of the configuration.
+    right: Option<(NonZeroU64, Weak<Right>)>,
     bearer: Bearer,
 }
 
@@ -149,7 +151,7 @@ impl Follower {
         match self.ask_as(voice).await {
             Ok(()) => self.poll(NO_STREAM).await,
             // Somebody else is asked with.
-            Err(fault) if fault.is_denial() && voice.number.is_some() => {}
+            Err(fault) if fault.is_denial() && voice.right.is_some() => {}
             Err(fault) => {
                 self.standing.lost(self.standing.last_heard());
                 self.back_off(fault.retry_after().unwrap_or(NOT_NOW).min(NO_STREAM)).await;
@@ -175,8 +177,8 @@ impl Follower {
         if let Err(fault) = &answer
             && fault.is_denial()
         {
-            match voice.number {
-                Some(number) => shared.deny(guild, number, &voice.bearer, fault),
+            match &voice.right {
+                Some((_, right)) => drop(right.upgrade().map(|right| shared.judge(&right, Err(fault)))),
                 None => shared.service_denied(fault),
             }
         }
@@ -194,11 +196,11 @@ impl Follower {
     /// The token to ask with, once there is one.
     async fn voice(&mut self) -> Voice {
         if let Some(bearer) = &self.shared.service {
-            return Voice { number: None, bearer: bearer.clone() };
+            return Voice { right: None, bearer: bearer.clone() };
         }
         let topic = self.topic.clone();
-        let (number, bearer) = self.meanwhile(topic.bearer()).await;
-        Voice { number: Some(number), bearer }
+        let right = self.meanwhile(topic.somebody()).await;
+        Voice { right: Some((right.number(), Arc::downgrade(&right))), bearer: right.bearer() }
     }
 
     /// Waits before the backend is tried again, at least for this long. If it is found to be back by another
@@ -248,8 +250,8 @@ async fn next(stream: &mut Stream) -> Result<Item, Fault> {
 
 /// Waits until a stream should be somebody else's: whose token it was opened with has left.
 async fn moved_on(topic: &Topic, voice: &Voice) {
-    match voice.number {
-        Some(number) => topic.left_by(number).await,
+    match &voice.right {
+        Some((number, right)) => topic.left_by(*number, right).await,
         None => std::future::pending().await,
     }
 }

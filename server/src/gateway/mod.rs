@@ -15,6 +15,7 @@ mod standing;
 mod topic;
 mod upstream;
 
+use std::collections::hash_map::Entry;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
@@ -29,18 +30,18 @@ pub use board::Board;
 pub use rights::Lease;
 pub use upstream::UpstreamError;
 
-use checks::{Allowed, Checks, IN_FLIGHT};
+use checks::{Checks, IN_FLIGHT};
 use follower::Follower;
-use rights::Right;
+use rights::{Right, Rights};
 use shared::{POLLS, Shared};
 use standing::Standing;
 use topic::Topic;
 use upstream::Upstream;
 
 use crate::config::UpstreamSettings;
-use crate::hub::{Cause, Subject};
+use crate::hub::Subject;
 use crate::metrics::Metrics;
-use crate::wire::{Facts, GuildId, Problem, Template};
+use crate::wire::{Code, Facts, GuildId, Problem, Template};
 
 /// How many questions may be open at once about those who are connected: half of all, so that whoever comes is
 /// not kept waiting by those who are there.
@@ -77,10 +78,10 @@ impl Gateway {
         let service = service.transpose().map_err(|_| UpstreamError::Token)?;
         let upstream = Arc::new(Upstream::new(settings.clone(), base, metrics.clone())?);
         let shared = Shared {
-            checks: Checks::new(upstream.clone(), board.clock(), metrics.clone()),
+            checks: Checks::new(upstream.clone(), board.clone(), metrics.clone()),
             upstream,
             board,
-            rights: Arc::default(),
+            rights: Arc::new(Rights::new()),
             metrics,
             service,
             polls: Semaphore::new(POLLS),
@@ -103,29 +104,20 @@ impl Gateway {
     ///
     /// What the backend has against one of them, or why it does not say.
     pub async fn statuses(&self, guilds: &[GuildId], bearer: &Bearer) -> Result<Vec<(Facts, Template)>, Problem> {
-        let allowed = self.ask(guilds, bearer).await?;
-        let status = |(guild, allowed): (&GuildId, Allowed)| {
-            let board = &self.shared.board;
-            // What is followed is newer on the board.
-            let subject = self.subject(*guild, bearer);
-            if !self.shared.followed().contains_key(&subject) {
-                let cause = Cause::Received(allowed.asked);
-                board.publish(subject, (*allowed.payload).clone(), allowed.asked, cause);
-            }
-            board.status(subject).expect("it was just put there")
-        };
-        Ok(guilds.iter().zip(allowed).map(status).collect())
+        self.ask(guilds, bearer).await?;
+        let status = |guild: &GuildId| self.shared.board.status(self.subject(*guild, bearer)).ok_or_else(too_many_guilds);
+        guilds.iter().map(status).collect()
     }
 
-    /// Lets whoever this token belongs to watch these guilds, for as long as the lease is kept.
+    /// Lets whoever this token belongs to watch these guilds, for as long as the lease is kept; there is none for no guild.
     ///
     /// # Errors
     ///
     /// As [`statuses`](Self::statuses).
-    pub async fn watch(&self, guilds: &[GuildId], bearer: &Bearer) -> Result<Lease, Problem> {
-        let allowed = self.ask(guilds, bearer).await?;
-        let rights = guilds.iter().zip(allowed).map(|(guild, allowed)| self.join(*guild, &allowed, bearer));
-        Ok(Lease::new(rights.collect()))
+    pub async fn watch(&self, guilds: &[GuildId], bearer: &Bearer) -> Result<Option<Lease>, Problem> {
+        self.ask(guilds, bearer).await?;
+        let rights = guilds.iter().map(|guild| self.join(*guild, bearer));
+        Ok(Lease::of(rights.collect::<Result<_, _>>()?))
     }
 
     /// Whether the backend knows the token at all, for the order in which a request is looked at.
@@ -134,8 +126,8 @@ impl Gateway {
     ///
     /// The backend's 401.
     pub async fn authenticate(&self, bearer: &Bearer) -> Result<(), Problem> {
-        let answer = self.shared.checks.ask(GuildId::MIN, bearer).await;
-        answer.map(drop).or_else(|problem| if problem.status == 401 { Err(problem) } else { Ok(()) })
+        let answer = self.shared.checks.ask(self.subject(GuildId::MIN, bearer), bearer).await;
+        answer.or_else(|problem| if problem.status == 401 { Err(problem) } else { Ok(()) })
     }
 
     /// Asks again whether those who are connected may be, until the gateway stops.
@@ -159,31 +151,39 @@ impl Gateway {
     }
 
     async fn ask_again(&self, right: Arc<Right>) {
-        let answer = self.shared.checks.ask_again(right.guild(), right.bearer()).await;
-        self.shared.judge(&right, answer.as_ref().map(|_| ()));
+        let answer = self.shared.checks.ask_again(right.subject(), &right.bearer()).await;
+        self.shared.judge(&right, answer.as_ref().copied());
     }
 
-    async fn ask(&self, guilds: &[GuildId], bearer: &Bearer) -> Result<Vec<Allowed>, Problem> {
-        try_join_all(guilds.iter().map(|guild| self.shared.checks.ask(*guild, bearer))).await
+    async fn ask(&self, guilds: &[GuildId], bearer: &Bearer) -> Result<(), Problem> {
+        let answers = guilds.iter().map(|guild| self.shared.checks.ask(self.subject(*guild, bearer), bearer));
+        try_join_all(answers).await.map(drop)
     }
 
     /// Joins those who watch the guild. The first one has it followed.
-    fn join(&self, guild: GuildId, allowed: &Allowed, bearer: &Bearer) -> Arc<Right> {
+    fn join(&self, guild: GuildId, bearer: &Bearer) -> Result<Arc<Right>, Problem> {
         let now = self.shared.board.clock().now();
         let subject = self.subject(guild, bearer);
         let mut followed = self.shared.followed();
-        let topic = followed.entry(subject).or_insert_with(|| {
-            let topic = Arc::new(Topic::new(subject));
-            self.shared.metrics.upstream.guilds.inc();
-            self.shared.board.publish(subject, (*allowed.payload).clone(), allowed.asked, Cause::Received(allowed.asked));
-            self.shared.board.watched(subject, true);
-            let standing = Standing::new(subject, (*allowed.payload).clone(), now.monotonic);
-            let follower = Follower::new(topic.clone(), self.shared.clone(), standing);
-            self.tasks.spawn(follow(follower, topic.clone(), self.shared.clone(), self.stop.clone()));
-            topic
-        });
-        self.shared.rights.grant(topic, bearer, now)
+        let topic = match followed.entry(subject) {
+            Entry::Occupied(topic) => topic.into_mut(),
+            Entry::Vacant(place) => {
+                let known = self.shared.board.watch(subject).ok_or_else(too_many_guilds)?;
+                let topic = Arc::new(Topic::new(subject));
+                self.shared.metrics.upstream.guilds.inc();
+                let standing = Standing::new(subject, known, now.monotonic);
+                let follower = Follower::new(topic.clone(), self.shared.clone(), standing);
+                self.tasks.spawn(follow(follower, topic.clone(), self.shared.clone(), self.stop.clone()));
+                place.insert(topic)
+            }
+        };
+        Ok(self.shared.rights.grant(topic, bearer, now))
     }
+}
+
+/// What the backend has just said of a guild is forgotten, because it has said something of thousands of others since.
+fn too_many_guilds() -> Problem {
+    Problem::new(Code::TooManyChecks, "more guilds are asked for at once than are remembered")
 }
 
 /// Follows a guild until nobody watches it any more.
@@ -195,7 +195,7 @@ async fn follow(follower: Follower, topic: Arc<Topic>, shared: Arc<Shared>, stop
             // Somebody may just have come.
             if topic.is_deserted() {
                 followed.remove(&topic.subject());
-                shared.board.watched(topic.subject(), false);
+                shared.board.leave(topic.subject());
                 return;
             }
         }

@@ -1,6 +1,9 @@
 //! Who may watch what, for as long as somebody is connected who does.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::iter;
+use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -8,14 +11,14 @@ use rand::RngExt;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::Bearer;
+use super::bearer::{Bearer, Kept};
 use super::fault::Fault;
 use super::topic::Topic;
 use crate::auth::LEEWAY;
 use crate::hub::Subject;
 use crate::liveness::Now;
 use crate::wire::sse::GoodbyeReason;
-use crate::wire::{Code, GuildId, UnixMillis};
+use crate::wire::{Code, UnixMillis};
 
 /// The upstream is asked again about everybody who is connected after 60 s, 20 % more or less.
 const AGAIN_SECONDS: std::ops::Range<f64> = 48.0..72.0;
@@ -27,69 +30,71 @@ const LATE: Duration = Duration::from_secs(LEEWAY + 1);
 /// That one token may watch one guild. All viewers of the guild with this token share it.
 #[derive(Debug)]
 pub(super) struct Right {
-    number: u64,
-    guild: GuildId,
-    bearer: Bearer,
+    token: Kept,
+    /// Of the token.
+    number: NonZeroU64,
     topic: Arc<Topic>,
     over: OnceLock<GoodbyeReason>,
-    /// When the upstream is to be asked again, if it is.
-    due: Mutex<Option<Instant>>,
+    /// When the upstream is to be asked again, as in `Rights::due`.
+    due: AtomicU64,
     rights: Arc<Rights>,
 }
 
-/// What a stream needs for as long as it is open: the right to each of its guilds.
+/// What a stream needs for as long as it is open: the right to each of its guilds. Nearly all streams are of one guild,
+/// and then this takes nothing beside the stream.
 #[derive(Debug)]
-pub struct Lease(Box<[Arc<Right>]>);
+pub struct Lease {
+    right: Arc<Right>,
+    others: Option<Box<Lease>>,
+}
 
 impl Lease {
-    pub(super) fn new(rights: Vec<Arc<Right>>) -> Self {
-        Self(rights.into())
+    /// All of these, if there are any.
+    pub(super) fn of(rights: Vec<Arc<Right>>) -> Option<Self> {
+        rights.into_iter().fold(None, |others, right| Some(Self { right, others: others.map(Box::new) }))
     }
 
     /// Why the stream has to end, if it has to.
     pub fn over(&self) -> Option<GoodbyeReason> {
-        self.0.iter().find_map(|right| right.over.get().copied())
+        let mut all = iter::successors(Some(self), |lease| lease.others.as_deref());
+        all.find_map(|lease| lease.right.over.get().copied())
     }
 }
 
 /// All rights of those who are connected.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Rights {
-    table: Mutex<Table>,
-    /// When to ask about whom again.
-    due: Mutex<BTreeMap<(Instant, u64), Weak<Right>>>,
+    /// Times are counted from here.
+    begun: Instant,
+    due: Mutex<Due>,
     sooner: Notify,
 }
 
-#[derive(Debug, Default)]
-struct Table {
-    number: u64,
-    known: HashMap<([u8; 32], GuildId), (u64, Weak<Right>)>,
-}
+/// When to ask about whom again, in milliseconds. What is due at the same time is told apart by where it is in memory.
+type Due = BTreeMap<(u64, usize), Weak<Right>>;
 
 impl Rights {
+    pub(super) fn new() -> Self {
+        Self { begun: origin(), due: Mutex::default(), sooner: Notify::new() }
+    }
+
     /// The right of this token to watch the guild, which was just found to be good.
     pub(super) fn grant(self: &Arc<Self>, topic: &Arc<Topic>, bearer: &Bearer, now: Now) -> Arc<Right> {
-        let key = (bearer.hash(), topic.guild());
-        let known = self.table().known.get(&key).map(|(_, right)| right.clone());
-        if let Some(right) = known.and_then(|right| right.upgrade()).filter(|right| right.over.get().is_none()) {
-            return right;
-        }
-        let mut table = self.table();
-        table.number += 1;
-        let right = Arc::new(Right {
-            number: table.number,
-            guild: topic.guild(),
-            bearer: bearer.clone(),
-            topic: topic.clone(),
-            over: OnceLock::new(),
-            due: Mutex::default(),
-            rights: self.clone(),
+        let mut is_new = false;
+        let right = topic.join(bearer.number(), || {
+            is_new = true;
+            Arc::new(Right {
+                token: bearer.keep(),
+                number: bearer.number(),
+                topic: topic.clone(),
+                over: OnceLock::new(),
+                due: AtomicU64::new(0),
+                rights: self.clone(),
+            })
         });
-        table.known.insert(key, (right.number, Arc::downgrade(&right)));
-        drop(table);
-        topic.join(right.number, bearer);
-        self.ask_again(&right, AGAIN_SECONDS, now);
+        if is_new {
+            self.ask_again(&right, AGAIN_SECONDS, now);
+        }
         right
     }
 
@@ -100,7 +105,7 @@ impl Rights {
             let first = self.due().first_key_value().map(|((at, _), _)| *at);
             let is_due = async {
                 match first {
-                    Some(at) => sleep_until(at).await,
+                    Some(at) => sleep_until(self.begun + Duration::from_millis(at)).await,
                     None => std::future::pending().await,
                 }
             };
@@ -116,50 +121,43 @@ impl Rights {
         }
     }
 
-    /// The right with this number, if somebody has it.
-    pub(super) fn find(&self, guild: GuildId, number: u64, bearer: &Bearer) -> Option<Arc<Right>> {
-        let known = self.table().known.get(&(bearer.hash(), guild)).cloned();
-        known.filter(|(known, _)| *known == number).and_then(|(_, right)| right.upgrade())
-    }
-
     fn ask_again(&self, right: &Arc<Right>, seconds: std::ops::Range<f64>, now: Now) {
         let regular = Duration::from_secs_f64(rand::rng().random_range(seconds));
         let wait = right.ends(now.wall).fold(regular, Duration::min);
-        let at = instant_in(wait);
-        *right.due.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
-        self.due().insert((at, right.number), Arc::downgrade(right));
+        let at = u64::try_from((self.begun.elapsed() + wait).as_millis()).unwrap_or(u64::MAX);
+        let mut due = self.due();
+        right.due.store(at, Ordering::Relaxed);
+        due.insert((at, Arc::as_ptr(right).addr()), Arc::downgrade(right));
+        drop(due);
         self.sooner.notify_one();
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn due(&self) -> MutexGuard<'_, BTreeMap<(Instant, u64), Weak<Right>>> {
+    fn due(&self) -> MutexGuard<'_, Due> {
         self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Right {
-    pub(super) fn guild(&self) -> GuildId {
-        self.guild
+    /// The number of its token.
+    pub(super) fn number(&self) -> NonZeroU64 {
+        self.number
     }
 
     pub(super) fn subject(&self) -> Subject {
         self.topic.subject()
     }
 
-    pub(super) fn bearer(&self) -> &Bearer {
-        &self.bearer
+    pub(super) fn bearer(&self) -> Bearer {
+        self.token.bearer()
     }
 
     /// Takes what the upstream has answered. Says whether the right has ended by it.
     pub(super) fn judge(self: &Arc<Self>, answer: Result<(), &Fault>, now: Now) -> bool {
         match answer {
             Err(fault) if fault.is_denial() => {
+                // Nobody is to join it or to ask with it any more.
+                self.topic.leave(self.number, Arc::as_ptr(self));
                 self.over.set(self.reason(fault, now.wall)).ok();
-                // Nobody is to ask with it any more.
-                self.topic.leave(self.number);
                 return true;
             }
             Ok(()) => self.rights.ask_again(self, AGAIN_SECONDS, now),
@@ -169,7 +167,7 @@ impl Right {
     }
 
     fn reason(&self, fault: &Fault, now: UnixMillis) -> GoodbyeReason {
-        let has_ended = self.bearer.until().is_some_and(|until| until <= now);
+        let has_ended = self.bearer().until().is_some_and(|until| until <= now);
         if has_ended || fault.problem().code == Code::ExpiredCredential {
             GoodbyeReason::Expired
         } else {
@@ -179,7 +177,7 @@ impl Right {
 
     /// When its token ends, and when even a clock that is late has seen it end, as far as that is yet to come.
     fn ends(&self, now: UnixMillis) -> impl Iterator<Item = Duration> {
-        let until = self.bearer.until();
+        let until = self.bearer().until();
         let ends = until.into_iter().flat_map(|until| [until, until.saturating_add(LATE)]);
         ends.filter_map(move |end| u64::try_from(end.0 - now.0).ok().filter(|left| *left > 0).map(Duration::from_millis))
     }
@@ -187,21 +185,12 @@ impl Right {
 
 impl Drop for Right {
     fn drop(&mut self) {
-        let mut table = self.rights.table();
-        let key = (self.bearer.hash(), self.guild);
-        // Another may have taken its place.
-        if table.known.get(&key).is_some_and(|(number, _)| *number == self.number) {
-            table.known.remove(&key);
-        }
-        drop(table);
-        if let Some(at) = self.due.get_mut().unwrap_or_else(PoisonError::into_inner) {
-            self.rights.due().remove(&(*at, self.number));
-        }
-        self.topic.leave(self.number);
+        self.rights.due().remove(&(self.due.load(Ordering::Relaxed), (&raw const *self).addr()));
+        self.topic.leave(self.number, self);
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "a timer of the runtime goes by the clock of the runtime")]
-fn instant_in(wait: Duration) -> Instant {
-    Instant::now() + wait
+fn origin() -> Instant {
+    Instant::now()
 }

@@ -15,7 +15,6 @@ use super::topic::Topic;
 use super::upstream::Upstream;
 use crate::hub::Subject;
 use crate::metrics::Metrics;
-use crate::wire::GuildId;
 
 /// How many backends without a stream are asked at once.
 pub(super) const POLLS: usize = 32;
@@ -46,13 +45,6 @@ impl Shared {
     /// How many guilds are followed.
     pub(super) fn topics(&self) -> usize {
         self.followed().len()
-    }
-
-    /// The upstream has said that this right is none any more.
-    pub(super) fn deny(&self, guild: GuildId, number: u64, bearer: &Bearer, fault: &Fault) {
-        if let Some(right) = self.rights.find(guild, number, bearer) {
-            self.judge(&right, Err(fault));
-        }
     }
 
     /// The upstream denies the token of the configuration, of which somebody has to hear; once is enough.

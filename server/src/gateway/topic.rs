@@ -1,13 +1,14 @@
 //! A guild that somebody watches, and with whose token the upstream can be asked about it.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::num::NonZeroU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::Bearer;
+use super::rights::Right;
 use crate::hub::Subject;
 use crate::wire::GuildId;
 
@@ -18,10 +19,12 @@ const LINGER: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Topic {
     subject: Subject,
-    /// The tokens of those who are connected now, in the order in which they came.
-    members: Mutex<BTreeMap<u64, Bearer>>,
+    /// The rights of those who are connected now, by the numbers of their tokens.
+    members: Mutex<Members>,
     changed: Notify,
 }
+
+type Members = HashMap<NonZeroU64, Weak<Right>>;
 
 impl Topic {
     pub(super) fn new(subject: Subject) -> Self {
@@ -36,14 +39,28 @@ impl Topic {
         self.subject.guild()
     }
 
-    pub(super) fn join(&self, number: u64, bearer: &Bearer) {
-        self.members().insert(number, bearer.clone());
+    /// The right of whoever has this number. If nobody has it, somebody joins with a new one.
+    pub(super) fn join(&self, number: NonZeroU64, new: impl FnOnce() -> Arc<Right>) -> Arc<Right> {
+        let mut members = self.members();
+        if let Some(right) = members.get(&number).and_then(Weak::upgrade) {
+            return right;
+        }
+        let right = new();
+        members.insert(number, Arc::downgrade(&right));
+        drop(members);
         self.changed.notify_waiters();
+        right
     }
 
-    pub(super) fn leave(&self, number: u64) {
-        let left = self.members().remove(&number);
-        drop(left);
+    /// Whoever has this right has left, or has lost it.
+    pub(super) fn leave(&self, number: NonZeroU64, right: *const Right) {
+        let mut members = self.members();
+        // Another may have taken its place.
+        if members.get(&number).is_none_or(|member| member.as_ptr() != right) {
+            return;
+        }
+        members.remove(&number);
+        drop(members);
         self.changed.notify_waiters();
     }
 
@@ -51,14 +68,15 @@ impl Topic {
         self.members().is_empty()
     }
 
-    /// The token of whoever has been there for longest, once there is somebody.
-    pub(super) async fn bearer(&self) -> (u64, Bearer) {
-        self.once(|members| members.first_key_value().map(|(number, bearer)| (*number, bearer.clone()))).await
+    /// The right of somebody who is there, once there is somebody.
+    pub(super) async fn somebody(&self) -> Arc<Right> {
+        self.once(|members| members.values().find_map(Weak::upgrade)).await
     }
 
-    /// Waits until this one has left and somebody else is there.
-    pub(super) async fn left_by(&self, number: u64) {
-        self.once(|members| (!members.is_empty() && !members.contains_key(&number)).then_some(())).await;
+    /// Waits until whoever has this right has left and somebody else is there.
+    pub(super) async fn left_by(&self, number: NonZeroU64, right: &Weak<Right>) {
+        let has_left = |members: &Members| members.get(&number).is_none_or(|member| !member.ptr_eq(right));
+        self.once(|members| (!members.is_empty() && has_left(members)).then_some(())).await;
     }
 
     /// Waits until nobody has been there for a while.
@@ -73,7 +91,7 @@ impl Topic {
     }
 
     /// Waits until there is what is looked for.
-    async fn once<T>(&self, find: impl Fn(&BTreeMap<u64, Bearer>) -> Option<T>) -> T {
+    async fn once<T>(&self, find: impl Fn(&Members) -> Option<T>) -> T {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
@@ -86,7 +104,7 @@ impl Topic {
         }
     }
 
-    fn members(&self) -> MutexGuard<'_, BTreeMap<u64, Bearer>> {
+    fn members(&self) -> MutexGuard<'_, Members> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

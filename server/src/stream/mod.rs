@@ -64,7 +64,7 @@ impl Permits {
     }
 
     /// The same for a stream that ends with this lease.
-    pub fn with(self, lease: Lease) -> Self {
-        Self { lease: Some(lease), ..self }
+    pub fn with(self, lease: Option<Lease>) -> Self {
+        Self { lease, ..self }
     }
 }

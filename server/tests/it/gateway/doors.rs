@@ -1,6 +1,6 @@
 //! Who is let in, and what becomes of it if the backend says no, or nothing that can be understood.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use reqwest::header::RETRY_AFTER;
@@ -10,7 +10,7 @@ use super::{gateway, get, status_of, stream_of, watch_as};
 use crate::support::backend::{Answer, Backend, TOKEN};
 use crate::support::by_hand::{ByHand, problem};
 use crate::support::raw::Raw;
-use crate::support::{GUILD, Scene};
+use crate::support::{GUILD, Scene, eventually_within};
 
 #[tokio::test]
 async fn a_refusal_of_the_backend_keeps_its_status_and_nobody_gets_a_byte_of_the_stream() {
@@ -133,6 +133,36 @@ async fn many_who_ask_the_same_are_one_question_and_its_answer_counts_for_a_whil
     get(&gateway, &path, "another-token").await;
     get(&gateway, &status_of("1"), TOKEN).await;
     assert_eq!(backend.counts(), (0, 3));
+}
+
+#[tokio::test]
+async fn an_answer_counts_for_10_s() {
+    let backend = Backend::start().await;
+    let gateway = gateway(&backend).await;
+    let begun = Instant::now();
+    let asks_again = async || {
+        assert_eq!(get(&gateway, &status_of(GUILD), TOKEN).await.status(), 200);
+        backend.counts() == (0, 2)
+    };
+    eventually_within(Duration::from_secs(15), "the backend is asked again", asks_again).await;
+    assert!(begun.elapsed() >= Duration::from_secs(10), "after {:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_failure_of_the_backend_is_told_to_those_who_wait_and_not_kept() {
+    for status in [429, 500, 503] {
+        let backend = Backend::start().await;
+        backend.takes(Duration::from_millis(200));
+        backend.lets(TOKEN, status);
+        let gateway = gateway(&backend).await;
+        let path = status_of(GUILD);
+        let answers = join_all((0..20).map(|_| get(&gateway, &path, TOKEN))).await;
+        assert!(answers.iter().all(|answer| answer.status() == status));
+        assert_eq!(backend.counts(), (0, 1));
+        backend.lets(TOKEN, 200);
+        assert_eq!(get(&gateway, &path, TOKEN).await.status(), 200, "after {status}");
+        assert_eq!(backend.counts(), (0, 2));
+    }
 }
 
 #[tokio::test]

@@ -195,7 +195,12 @@ pub(crate) fn metric(metrics: &str, name: &str) -> u64 {
 
 /// Waits until it is so.
 pub(crate) async fn eventually(what: &str, so: impl AsyncFn() -> bool) {
-    let deadline = Instant::now() + SOON;
+    eventually_within(SOON, what, so).await;
+}
+
+/// Waits so long until it is so.
+pub(crate) async fn eventually_within(patience: Duration, what: &str, so: impl AsyncFn() -> bool) {
+    let deadline = Instant::now() + patience;
     while !so().await {
         assert!(Instant::now() < deadline, "it is not so that {what}");
         sleep(Duration::from_millis(10)).await;
