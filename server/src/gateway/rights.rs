@@ -194,3 +194,53 @@ impl Drop for Right {
 fn origin() -> Instant {
     Instant::now()
 }
+
+#[cfg(test)]
+mod tests {
+    use reqwest::StatusCode;
+
+    use super::*;
+    use crate::clock::Clock;
+
+    fn bearer() -> Bearer {
+        Bearer::new("a-token").unwrap()
+    }
+
+    /// Rights of one token to so many guilds.
+    fn granted(guilds: u64) -> (Clock, Vec<Arc<Right>>) {
+        let (clock, rights) = (Clock::by_hand(), Arc::new(Rights::new()));
+        let subject = |number: u64| Subject::of_all(number.to_string().parse().unwrap());
+        let topics = (1..=guilds).map(|number| Arc::new(Topic::new(subject(number))));
+        (clock, topics.map(|topic| rights.grant(&topic, &bearer(), clock.now())).collect())
+    }
+
+    #[test]
+    fn whichever_right_is_lost_ends_a_stream_of_many_guilds() {
+        for lost in 0..3 {
+            let (clock, rights) = granted(3);
+            let lease = Lease::of(rights.clone()).unwrap();
+            assert!(lease.over().is_none());
+            let denied = Fault::refused(StatusCode::FORBIDDEN, None, b"");
+            assert!(rights[lost].judge(Err(&denied), clock.now()));
+            assert!(lease.over().is_some(), "it lost {lost}");
+        }
+    }
+
+    #[test]
+    fn one_token_has_one_right_to_a_guild_until_it_is_lost_or_nobody_has_it() {
+        let (clock, rights) = granted(1);
+        let right = &rights[0];
+        let grant = || right.rights.grant(&right.topic, &bearer(), clock.now());
+        assert!(Arc::ptr_eq(&grant(), right));
+        let denied = Fault::refused(StatusCode::UNAUTHORIZED, None, b"");
+        assert!(right.judge(Err(&denied), clock.now()));
+        assert!(right.topic.is_deserted());
+        let another = grant();
+        assert!(!Arc::ptr_eq(&another, right));
+        let (topic, all) = (right.topic.clone(), right.rights.clone());
+        drop(rights);
+        assert!(!topic.is_deserted(), "who left before does not take along who came after");
+        drop(another);
+        assert!(topic.is_deserted() && all.due().is_empty(), "nothing is left of it");
+    }
+}
