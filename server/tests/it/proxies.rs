@@ -1,5 +1,6 @@
 //! The configurations of docs/proxies.md, run by the programs that they are for.
 
+use std::collections::HashSet;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -175,12 +176,18 @@ async fn caddy_as_documented_speaks_http_2_and_hands_on_streams_as_they_come() {
     hands_on(&proxy, &scene, Version::HTTP_2).await;
 }
 
+/// A site that tells what is behind it by which version of HTTP it was asked.
+fn telling_site(port: u16, behind: SocketAddr) -> String {
+    let told = "header_up x-asked-by {http.request.proto}";
+    format!("https://localhost:{port} {{\n\ttls internal\n\treverse_proxy {behind} {{\n\t\t{told}\n\t}}\n}}\n")
+}
+
 #[tokio::test]
-async fn a_gateway_reads_its_backend_over_tls_if_it_knows_its_authority() {
+async fn a_gateway_reads_its_backend_over_tls_and_http_2_if_it_knows_its_authority() {
     let backend = Backend::start().await;
     let port = free_port();
     let url = format!("https://localhost:{port}");
-    let (_proxy, certificate) = Proxy::caddy(&caddy_site(port, backend.addr), url.clone()).await;
+    let (_proxy, certificate) = Proxy::caddy(&telling_site(port, backend.addr), url.clone()).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
     fs::write(&file, certificate).unwrap();
@@ -202,6 +209,10 @@ async fn a_gateway_reads_its_backend_over_tls_if_it_knows_its_authority() {
     for viewer in &mut viewers {
         viewer.until("offline").await;
     }
+    let asked = backend.asked();
+    let by_us = asked.iter().filter(|asked| asked.headers.contains_key("authorization"));
+    let versions: HashSet<_> = by_us.map(|asked| asked.headers["x-asked-by"].to_str().unwrap()).collect();
+    assert_eq!(versions, HashSet::from(["HTTP/2.0"]));
 
     let stranger = Scene::with(|config| config.upstream.upstream = Some(url.parse().unwrap())).await;
     let answer = stranger.http.get(stranger.url(&format!("/api/guilds/{GUILD}/status"))).bearer_auth(TOKEN);
