@@ -6,7 +6,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
-import { chromium, type BrowserContext } from 'playwright-core'
+import { chromium, type BrowserContext, type BrowserContextOptions } from 'playwright-core'
 import { inject } from 'vitest'
 
 const FLAGS = [
@@ -27,7 +27,7 @@ export class App {
   /** Copies the app, without what was built or installed there, and installs the package as one from the registry. */
   static async install(from: string): Promise<App> {
     const app = new App()
-    const isSource = (path: string) => !['node_modules', '.next', 'dist', 'next-env.d.ts'].includes(basename(path))
+    const isSource = (path: string) => !['node_modules', '.next', 'dist', 'dist-server', 'next-env.d.ts'].includes(basename(path))
     cpSync(from, app.folder, { recursive: true, filter: isSource })
     const manifest = join(app.folder, 'package.json')
     const contents = JSON.parse(readFileSync(manifest, 'utf8'))
@@ -38,9 +38,14 @@ export class App {
   }
 
   /** Runs a command there, and returns what it says. What it says is in the error, too. */
-  async run(command: string, ...args: string[]): Promise<string> {
+  run(command: string, ...args: string[]): Promise<string> {
+    return this.runWith({}, command, ...args)
+  }
+
+  /** The same with more in its environment. */
+  async runWith(env: Record<string, string>, command: string, ...args: string[]): Promise<string> {
     try {
-      const { stdout, stderr } = await promisify(execFile)(command, args, { cwd: this.folder, env: ENV })
+      const { stdout, stderr } = await promisify(execFile)(command, args, { cwd: this.folder, env: { ...ENV, ...env } as NodeJS.ProcessEnv })
       return stdout + stderr
     } catch (error) {
       const { message, stdout } = error as Error & { stdout: string }
@@ -64,13 +69,13 @@ export class App {
     throw new Error(`${program} does not answer: ${said}`)
   }
 
-  /** A browser that nobody has used. */
-  async browse(): Promise<BrowserContext> {
+  /** A browser that nobody has used, and that may be anywhere in the world. */
+  async browse(options: BrowserContextOptions = {}): Promise<BrowserContext> {
     const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
     const env = { PATH: process.env.PATH ?? '', HOME: this.folder }
     const browser = await chromium.launch({ executablePath, args: FLAGS, env })
     this.#cleanUp.push(() => browser.close())
-    return browser.newContext()
+    return browser.newContext(options)
   }
 
   async remove(): Promise<void> {

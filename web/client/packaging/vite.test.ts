@@ -1,39 +1,73 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { App, complaints } from './app.js'
 import { StatusServer } from './server.js'
 
 const TYPES: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' }
+const SOON = { timeout: 10_000 }
+/** On the other side of the world of the server that renders, and in another language. */
+const ELSEWHERE = { timezoneId: 'Pacific/Auckland', locale: 'de-DE' }
 let app: App
-let said: string
+/** What was rendered on a server. */
+let html = ''
 /** Serves what was built, beside the routes of guildpulse. */
 const server = new StatusServer((request, response) => {
   const file = join(app.folder, 'dist', request.url === '/' ? 'index.html' : request.url!)
   if (!existsSync(file)) return void response.writeHead(404).end()
-  response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'text/plain' }).end(readFileSync(file))
+  const body = readFileSync(file, 'utf8').replace('<!-- rendered -->', html)
+  response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'text/plain' }).end(body)
 })
+let url: string
 
 beforeAll(async () => {
   app = await App.install(join(import.meta.dirname, '../fixtures/vite'))
-  said = await app.run('npm', 'run', 'build')
+  url = await server.listen()
 })
 afterAll(async () => {
   await app?.remove()
   server.close()
 })
 
-test('it compiles with all declarations checked, and builds without a warning', () => {
-  expect(said).toContain('built in')
+/** Builds the app and renders its page, and returns what was said meanwhile. */
+async function build(mode: string): Promise<string> {
+  const said = await app.runWith({ NODE_ENV: mode }, 'npm', 'run', 'build')
+  html = await app.runWith({ NODE_ENV: mode, TZ: 'America/New_York' }, 'node', 'dist-server/server.js')
+  return said
+}
+
+/** A page that has come to live, and what the browser had to complain of. */
+async function visit(): Promise<{ page: Page; heard: string[] }> {
+  const context = await app.browse(ELSEWHERE)
+  const heard = complaints(context)
+  const page = await context.newPage()
+  await page.goto(url)
+  await page.locator('#messages', { hasText: 'connected 1.4.2' }).waitFor(SOON)
+  await page.locator('#status', { hasText: 'connected online' }).waitFor(SOON)
+  await page.locator('#followed [data-state=online]').waitFor(SOON)
+  await page.locator('#given', { hasText: /Last seen: .* ago - v1\.4\.2/ }).waitFor(SOON)
+  return { page, heard }
+}
+
+test('it compiles with all declarations checked, and builds without a warning', async () => {
+  const said = await build('production')
+  expect(said.match(/built in/g)).toHaveLength(2)
   expect(said).not.toMatch(/warn|use client/i)
 })
 
-test('both hooks are live in a browser, which has nothing to complain of', async () => {
-  const context = await app.browse()
-  const heard = complaints(context)
-  const page = await context.newPage()
-  await page.goto(await server.listen())
-  await page.locator('#messages', { hasText: 'connected 1.4.2' }).waitFor({ timeout: 10_000 })
-  await page.locator('#status', { hasText: 'connected online' }).waitFor({ timeout: 10_000 })
+// With its development build React says all that is different; with the one for production only what it cannot mend.
+test.each(['production', 'development'])('built for %s, the page of a server hydrates and is live, without a word', async (mode) => {
+  await build(mode)
+  for (const rendered of ['connecting undefined', 'Connecting...', 'Check Discord']) expect(html).toContain(rendered)
+  const { heard } = await visit()
   expect(heard).toEqual([])
+})
+
+test('Tailwind finds the classes in the installed package', async () => {
+  const { page } = await visit()
+  const dot = page.locator('#followed [data-part=dot]')
+  expect(await dot.boundingBox()).toMatchObject({ width: 12, height: 12 })
+  const colour = (selector: string) => page.locator(selector).evaluate((element) => getComputedStyle(element).color)
+  expect(await colour('#followed [data-part=dot]')).not.toBe(await colour('#given [data-part=dot]'))
 })
