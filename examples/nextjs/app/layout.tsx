@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react'
 import { Providers } from './providers'
+import 'guildpulse/styles.css'
 import './style.css'
 
 export const metadata = { title: 'Is the bot alive?', icons: 'data:,' }

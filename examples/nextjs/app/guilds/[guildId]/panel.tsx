@@ -1,20 +1,27 @@
 'use client'
 
-import { useGuildStatusRealtime } from 'guildpulse'
+import { BotStatus, useGuildStatusRealtime } from 'guildpulse'
 
 export function Panel({ guildId }: { guildId: string }) {
-  const { data: status, error, connectionState, reconnect } = useGuildStatusRealtime(guildId)
-  if (!status) return <p role="status">{error ? error.message : 'Connecting...'}</p>
+  // Both look at one stream.
+  const { data: status, connectionState } = useGuildStatusRealtime(guildId)
   return (
     <>
-      {/* <BotStatus guildId={guildId} /> goes here. */}
-      <p role="status">{status.healthy ? 'Online' : `${status.state}: ${status.reason}`}</p>
-      <p>
-        Version {status.version ?? 'unknown'}, last beat {status.lastHeartbeat ?? 'never'}, stream {connectionState}.
-      </p>
-      <button type="button" onClick={reconnect}>
-        Reconnect
-      </button>
+      <BotStatus guildId={guildId} />
+      {status && (
+        <dl>
+          <dt>State</dt>
+          <dd>
+            {status.state} since <time dateTime={status.since}>{status.since}</time>
+          </dd>
+          <dt>Version</dt>
+          <dd>{status.version ?? 'unknown'}</dd>
+          <dt>Shard</dt>
+          <dd>{status.shard ? `${status.shard.id} of ${status.shard.count}` : 'unknown'}</dd>
+          <dt>Stream</dt>
+          <dd>{connectionState}</dd>
+        </dl>
+      )}
     </>
   )
 }
