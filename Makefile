@@ -17,11 +17,13 @@ test:
 	$(MAKE) web-test
 	$(MAKE) mutants
 
-# A real browser on the real program, which `cargo test` has built.
+# A real browser on the real program, which `cargo test` has built; and the package of npm as others get it, in apps of
+# their own and with the oldest and newest peers.
 web-test: web/node_modules web/client/node_modules
 	npm --prefix web test
 	npm --prefix web/client test
 	npm --prefix web/client run test:browser
+	npm --prefix web/client run test:package
 
 # Breaks every rule of liveness and every promise of the reactor on purpose and shows that a test notices.
 mutants:
@@ -72,4 +74,5 @@ example:
 
 clean:
 	cargo clean
-	rm -rf web/node_modules web/client/node_modules web/client/dist
+	rm -rf web/node_modules web/client/node_modules web/client/dist web/client/peers/*/node_modules
+	rm -rf examples/nextjs/node_modules examples/nextjs/.next

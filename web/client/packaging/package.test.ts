@@ -65,6 +65,19 @@ test('every export has its file and its types', () => {
   expect(sideEffects).toEqual(hasStyles ? ['**/*.css'] : false)
 })
 
+test('lock files of this folder and of the example say no address, and know what the package needs', () => {
+  const folders = ['.', 'fixtures/vite', 'peers/minimum', 'peers/newest', '../../examples/nextjs']
+  const { dependencies, peerDependencies } = JSON.parse(read('package.json'))
+  for (const folder of folders) {
+    const { packages } = JSON.parse(readFileSync(join(root, folder, 'package-lock.json'), 'utf8'))
+    const locked = Object.values<{ resolved?: string }>(packages)
+    expect(locked.filter(({ resolved = 'file:' }) => !resolved.startsWith('file:'))).toEqual([])
+    const ours = packages['node_modules/guildpulse']
+    // npm believes what is locked of a folder, and does not look into it.
+    if (ours) expect(ours).toMatchObject({ dependencies, peerDependencies })
+  }
+})
+
 test('source maps lead to the sources in the package', () => {
   for (const map of files.filter((file) => file.endsWith('.map'))) {
     const { sources, sourceRoot = '' } = JSON.parse(read(map))
