@@ -66,7 +66,7 @@ example:
 	npm --prefix web/client ci --no-progress
 	npm --prefix web/client run build
 	npm --prefix examples/nextjs ci --no-progress
-	GUILDPULSE_URL=$${GUILDPULSE_URL:-http://127.0.0.1:3001} npm --prefix examples/nextjs run dev
+	NEXT_TELEMETRY_DISABLED=1 GUILDPULSE_URL=$${GUILDPULSE_URL:-http://127.0.0.1:3001} npm --prefix examples/nextjs run dev
 
 %/node_modules: %/package-lock.json
 	npm --prefix $* ci --no-progress
