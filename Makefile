@@ -12,7 +12,7 @@ run:
 
 # Everything that can be checked without a person.
 test:
-	@sh tools/packages.sh curl chromium firefox-esr strace
+	@sh tools/packages.sh caddy curl chromium firefox-esr nginx openssl strace
 	cargo test --workspace --all-targets
 	$(MAKE) web-test
 	$(MAKE) mutants
@@ -43,11 +43,12 @@ bench-peers:
 	cargo build --release --package bench
 	@target/release/bench peers --server target/release/guildpulse
 
-# Five million viewers come and go: does the server keep anything of them?
+# Five million viewers come and go, and a gateway's backend 500 times: is anything kept of them?
 soak:
 	cargo build --release --package guildpulse --bin guildpulse
 	cargo build --release --package bench
 	@target/release/bench soak --server target/release/guildpulse
+	GUILDPULSE_RESTARTS=500 cargo test --package guildpulse --test it restarts_of_the_backend
 
 lint: web/node_modules web/client/node_modules
 	cargo fmt --all --check

@@ -26,6 +26,8 @@ pub(crate) enum Kind {
     Floor,
     /// The server.
     Server,
+    /// The server as a gateway, with another behind it.
+    Gateway,
     /// A peer: nginx with nchan.
     Nchan,
     /// A peer: a server in Node, written by hand.
@@ -38,6 +40,7 @@ impl Kind {
         match self {
             Self::Floor => "floor",
             Self::Server => "guildpulse",
+            Self::Gateway => "guildpulse as a gateway",
             Self::Nchan => "nchan",
             Self::Node => "Node",
         }
@@ -65,6 +68,11 @@ impl Cores {
     /// Moves this thread, and what it starts from now on, to the core of the load.
     pub(crate) fn take_load(self) -> Result<()> {
         stay_on(self.load)
+    }
+
+    /// Starts a process on the core of the load, where nobody measures it.
+    fn start_beside(command: &mut Command) -> Result<Child> {
+        command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))
     }
 
     /// Starts a process on the core of what is measured. It inherits the core of who starts it, so
@@ -99,11 +107,26 @@ pub(crate) struct Measured {
     /// Where beats go.
     pub(crate) admin: SocketAddr,
     _folder: TempDir,
+    /// What is behind it, and takes the beats.
+    backend: Option<Box<Measured>>,
 }
 
 impl Measured {
     /// Starts it and waits until it listens.
     pub(crate) fn start(kind: Kind, server: &Path, cores: Cores, bound: &Bound) -> Result<Self> {
+        Self::start_by(kind, server, bound, |command| cores.start(command))
+    }
+
+    fn start_by(
+        kind: Kind,
+        server: &Path,
+        bound: &Bound,
+        start: impl FnOnce(&mut Command) -> Result<Child>,
+    ) -> Result<Self> {
+        let backend = match kind {
+            Kind::Gateway => Some(Box::new(Self::start_by(Kind::Server, server, bound, Cores::start_beside)?)),
+            Kind::Floor | Kind::Server | Kind::Nchan | Kind::Node => None,
+        };
         let folder = TempDir::with_prefix("guildpulse-bench-")?;
         let log = folder.path().join("log");
         let mut silent = None;
@@ -120,6 +143,13 @@ impl Measured {
                 command.env("GUILDPULSE_JWT_SECRET", SECRET).env("GUILDPULSE_BOT_TOKEN", BOT_TOKEN);
                 command
             }
+            Kind::Gateway => {
+                let mut command = Command::new(server);
+                command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--log-format", "json"]);
+                let behind = backend.as_ref().context("a gateway has a backend")?.public;
+                command.arg("--upstream").arg(format!("http://{behind}"));
+                command
+            }
             Kind::Nchan => {
                 let (command, addresses) = peers::nchan(folder.path())?;
                 silent = Some(addresses);
@@ -130,7 +160,8 @@ impl Measured {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
         let unset = SocketAddr::from(([127, 0, 0, 1], 0));
         // From here on it is ended whatever goes wrong.
-        let mut measured = Self { child: cores.start(&mut command)?, public: unset, admin: unset, _folder: folder };
+        let child = start(&mut command)?;
+        let mut measured = Self { child, public: unset, admin: unset, _folder: folder, backend };
         loop {
             bound.check()?;
             let said = fs::read_to_string(&log)?;
@@ -140,7 +171,8 @@ impl Measured {
                 None => addresses(&said),
             };
             if let Some((public, admin)) = listening {
-                (measured.public, measured.admin) = (public, admin);
+                let behind = measured.backend.as_ref().map(|backend| backend.admin);
+                (measured.public, measured.admin) = (public, behind.unwrap_or(admin));
                 return Ok(measured);
             }
             ensure!(measured.child.try_wait()?.is_none(), "it ended at once: {said}");

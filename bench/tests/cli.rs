@@ -11,7 +11,7 @@ fn every_scenario_is_named_with_what_it_measures() {
     let Output { status, stdout, .. } = bench(&["list"]);
     assert!(status.success());
     let text = String::from_utf8(stdout).unwrap();
-    assert_eq!(text.lines().count(), 13);
+    assert_eq!(text.lines().count(), 16);
     assert!(text.lines().all(|line| line.split_whitespace().count() > 2), "{text}");
 }
 

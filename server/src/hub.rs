@@ -5,8 +5,9 @@
 //! several changes that a reactor could not keep up with, the newest counts. So nothing waits here
 //! but names, each once: at most as many as there can be shards and exceptions.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,6 +19,31 @@ use crate::wire::{GuildId, ShardKey};
 
 /// What a [`Poll`] says when there is something new in its inbox.
 pub const NEWS: Token = Token(usize::MAX);
+
+/// What is watched: a guild, as all see it or as one alone does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subject {
+    guild: GuildId,
+    /// Who sees it so; 0 for all.
+    whose: u64,
+}
+
+impl Subject {
+    /// The guild as all see it.
+    pub fn of_all(guild: GuildId) -> Self {
+        Self { guild, whose: 0 }
+    }
+
+    /// The guild as somebody alone sees it, who has this number.
+    pub fn of_one(guild: GuildId, whose: NonZeroU64) -> Self {
+        Self { guild, whose: whose.get() }
+    }
+
+    /// The guild.
+    pub fn guild(self) -> GuildId {
+        self.guild
+    }
+}
 
 /// Why a status is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,10 +73,12 @@ impl Cause {
 pub struct News {
     /// The shards whose status changed.
     pub shards: HashMap<ShardKey, Cause>,
-    /// The guilds whose own exception began or ended.
-    pub guilds: HashMap<GuildId, Cause>,
+    /// The guilds of which something changed that is said of them alone.
+    pub guilds: HashMap<Subject, Cause>,
     /// Guilds may use other shards than before.
     pub routing: Option<Cause>,
+    /// The guilds of which a viewer may have lost the right to watch them.
+    pub withdrawn: HashSet<Subject>,
 }
 
 impl News {
@@ -58,9 +86,13 @@ impl News {
         let merge = |known: &mut Cause| *known = known.and(cause);
         match transition {
             Transition::Shard(key) => drop(self.shards.entry(*key).and_modify(merge).or_insert(cause)),
-            Transition::Guild(guild) => drop(self.guilds.entry(*guild).and_modify(merge).or_insert(cause)),
+            Transition::Guild(guild) => self.note_one(Subject::of_all(*guild), cause),
             Transition::Routing => self.routing = Some(self.routing.map_or(cause, |known| known.and(cause))),
         }
+    }
+
+    fn note_one(&mut self, subject: Subject, cause: Cause) {
+        self.guilds.entry(subject).and_modify(|known| *known = known.and(cause)).or_insert(cause);
     }
 }
 
@@ -133,6 +165,22 @@ impl Hub {
         self.noted.fetch_or(!transitions.is_empty(), Ordering::SeqCst);
     }
 
+    /// Notes a change of what is said of one guild. Must be called under the lock of what the reactors read.
+    pub fn note_one(&self, subject: Subject, cause: Cause) {
+        for inbox in &self.inboxes {
+            inbox.lock().note_one(subject, cause);
+        }
+        self.noted.store(true, Ordering::SeqCst);
+    }
+
+    /// Notes that a viewer of the guild may have lost the right to watch it.
+    pub fn withdraw(&self, subject: Subject) {
+        for inbox in &self.inboxes {
+            inbox.lock().withdrawn.insert(subject);
+        }
+        self.noted.store(true, Ordering::SeqCst);
+    }
+
     /// Wakes the reactors to look at what was noted, if anything was. Whoever notes has to do this
     /// afterwards; without the lock of the monitor, they need not wait for it.
     pub fn wake(&self) {
@@ -164,10 +212,14 @@ mod tests {
         for round in 1..10_000 {
             hub.note(&[shard(1), guild.clone(), Transition::Routing, shard(2)], received(round));
         }
-        let News { shards, guilds, routing } = inbox.take();
+        let News { shards, guilds, routing, withdrawn } = inbox.take();
         let key = |id| ShardKey { id, count: 4 };
         assert_eq!(shards, HashMap::from([(key(1), received(1)), (key(2), received(1))]));
-        assert_eq!((guilds.len(), guilds[&GuildId::new(7).unwrap()], routing), (1, received(1), Some(received(1))));
+        assert!(withdrawn.is_empty());
+        assert_eq!(
+            (guilds.len(), guilds[&Subject::of_all(GuildId::new(7).unwrap())], routing),
+            (1, received(1), Some(received(1)))
+        );
         let nothing = inbox.take();
         assert!(nothing.shards.is_empty() && nothing.guilds.is_empty() && nothing.routing.is_none());
     }

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod event_source;
+pub mod gateway;
 pub mod http;
 pub mod hub;
 pub mod limits;

@@ -1,5 +1,7 @@
 //! The running server: what it owns, how it starts and how it stops. Only this module spawns.
 
+mod gateway;
+mod own;
 mod reload;
 mod threads;
 
@@ -18,20 +20,19 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::{Authenticator, OriginPolicy, SecretsError, SignInCode};
+use crate::auth::{OriginPolicy, SecretsError, SignInCode};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::demo::{Demo, Remote};
-use crate::http::{self, App, Start};
+use crate::gateway::UpstreamError;
+use crate::http::{self, App, Common, Proxy};
 use crate::hub::Hub;
 use crate::limits::{self, Capacity, Descriptors, Viewers};
 use crate::listener::{self, Door};
-use crate::liveness::Stored;
 use crate::metrics::Metrics;
-use crate::monitor::Monitor;
-use crate::store::{Fault, Opened, Settings, Store, Writer};
-use crate::stream::{Desk, Reactor, Reactors};
+use crate::store::Fault;
+use crate::stream::{Desk, Reactor, Reactors, Source};
 
+use own::Own;
 pub use reload::{Reloaded, Reloader};
 use threads::{reactors, run_admin, thread, until};
 
@@ -63,6 +64,9 @@ pub enum StartError {
     /// The simulated bot cannot be made.
     #[error("cannot simulate a bot")]
     Demo(#[source] io::Error),
+    /// The backend cannot be used.
+    #[error("cannot use the backend")]
+    Upstream(#[from] UpstreamError),
     /// There are no descriptors left for the streams.
     #[error("cannot wait for streams")]
     Streams(#[source] io::Error),
@@ -71,45 +75,46 @@ pub enum StartError {
 /// A server that has its addresses and its secrets, and does not serve yet.
 #[derive(Debug)]
 pub struct Server {
-    app: Arc<App>,
+    part: Part,
     public: (TcpListener, Door),
     streams: (Arc<Reactors>, Vec<Reactor>),
     admin: Option<(std::net::TcpListener, Door)>,
-    /// None if nothing is to outlive the process.
-    writer: Option<Writer>,
-    demo: Option<Demo>,
-    made: Vec<String>,
     config: Arc<Config>,
+    /// Ends what the server does for its viewers.
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
 }
 
-/// What a server begins with, and where it keeps it.
-struct Kept {
-    auth: Authenticator,
-    made: Vec<String>,
-    disk: Option<(Arc<Store>, Writer)>,
-    boot: u64,
-    stored: Stored,
-    demo: Option<(Demo, Remote)>,
+/// Where its statuses come from.
+#[derive(Debug)]
+enum Part {
+    /// From beats.
+    Own(Box<Own>),
+    /// From a backend.
+    Gateway(Arc<Proxy>),
 }
 
-impl Kept {
-    fn on_disk(config: &Config, clock: Clock, metrics: Metrics) -> Result<Self, StartError> {
-        let (auth, made) = Authenticator::open(config)?;
-        let retention = Duration::from_secs(u64::from(config.retention_days) * 24 * 60 * 60);
-        let settings = Settings { folder: config.data.clone(), retention, clock, metrics };
-        let Opened { store, writer, boot, stored } =
-            Store::open(settings).map_err(|source| StartError::Store { folder: config.data.clone(), source })?;
-        Ok(Self { auth, made, disk: Some((store, writer)), boot, stored, demo: None })
-    }
+/// What every server begins with.
+struct Base<'a> {
+    config: &'a Config,
+    clock: Clock,
+    metrics: Metrics,
+    descriptors: Arc<Descriptors>,
+    viewers: Arc<Viewers>,
+    shutdown: CancellationToken,
+}
 
-    /// A simulated bot, and nothing that outlives the process.
-    fn in_memory(addr: SocketAddr, clock: Clock, metrics: &Metrics) -> Result<Self, StartError> {
-        // Nothing is to be written, so nothing stands in the way of it.
-        metrics.store_writable.set(1);
-        let (auth, token) = Authenticator::in_memory();
-        let demo = Demo::new(addr, token, clock).map_err(StartError::Demo)?;
-        let boot = clock.now().wall.unix_seconds();
-        Ok(Self { auth, made: Vec::new(), disk: None, boot, stored: Stored::default(), demo: Some(demo) })
+impl Base<'_> {
+    fn common(&self, source: Source) -> Common {
+        Common {
+            source,
+            origins: OriginPolicy::new(self.config),
+            viewers: self.viewers.clone(),
+            descriptors: self.descriptors.clone(),
+            limits: self.config.limits.clone(),
+            metrics: self.metrics.clone(),
+            shutdown: self.shutdown.clone(),
+        }
     }
 }
 
@@ -118,7 +123,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// When an address or the data folder cannot be had.
+    /// When an address, the data folder or the way to the backend cannot be had.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         let listener = if config.demo { listen_there_or_anywhere(config.listen) } else { listen(config.listen) }?;
         let listener =
@@ -131,38 +136,41 @@ impl Server {
         metrics.started(clock.now().wall);
         let reserve = if admin_listener.is_some() { limits::RESERVE } else { 0 };
         let descriptors = Arc::new(Descriptors::keep(reserve, metrics.clone()));
-        let addr = listener.local_addr().expect("a bound socket has an address");
-        let Kept { auth, made, disk, boot, stored, demo } = if config.demo {
-            Kept::in_memory(here(addr), clock, &metrics)?
-        } else {
-            Kept::on_disk(&config, clock, metrics.clone())?
-        };
-        let (store, writer) = disk.unzip();
-        let (demo, remote) = demo.unzip();
         let opened: io::Result<Vec<_>> = (0..reactors()).map(|_| Desk::open()).collect();
         let (desks, polls): (Vec<_>, Vec<_>) = opened.map_err(StartError::Streams)?.into_iter().unzip();
         let hub = Hub::new(desks.iter().map(Desk::inbox).collect());
-        let monitor = Arc::new(Monitor::new(clock, boot, stored, store.clone(), hub, metrics.clone()));
-        let reactor = |(poll, desk): (Poll, &Desk)| Reactor::new(poll, desk.clone(), monitor.clone(), metrics.clone());
+        let viewers = Arc::new(Viewers::new(capacity.viewers, &config.limits, metrics.clone()));
+        let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let base = Base {
+            config: &config,
+            clock,
+            metrics: metrics.clone(),
+            descriptors: descriptors.clone(),
+            viewers,
+            shutdown: shutdown.clone(),
+        };
+        let addr = here(listener.local_addr().expect("a bound socket has an address"));
+        let (part, source, public, admin) = match &config.upstream.upstream {
+            None => {
+                let own = Own::open(&base, addr, hub)?;
+                let (public, admin) = (http::public(own.app.clone(), &config), http::admin(own.app.clone()));
+                let source = own.app.common.source.clone();
+                (Part::Own(Box::new(own)), source, public, admin)
+            }
+            Some(backend) => {
+                let proxy = Arc::new(gateway::open(&base, backend, hub, tasks.clone())?);
+                let (public, admin) = (http::public_gateway(proxy.clone(), &config), http::admin_gateway(proxy.clone()));
+                let source = proxy.common.source.clone();
+                (Part::Gateway(proxy), source, public, admin)
+            }
+        };
+        let reactor = |(poll, desk): (Poll, &Desk)| Reactor::new(poll, desk.clone(), source.clone(), metrics.clone());
         let threads = polls.into_iter().zip(&desks).map(reactor).collect();
         let streams = Arc::new(Reactors::new(desks));
-        let app = Arc::new(App {
-            monitor,
-            store,
-            auth,
-            start: Start::of(&config),
-            demo: remote,
-            origins: OriginPolicy::new(&config),
-            viewers: Arc::new(Viewers::new(capacity.viewers, &config.limits, metrics.clone())),
-            descriptors: descriptors.clone(),
-            limits: config.limits.clone(),
-            metrics: metrics.clone(),
-            shutdown: CancellationToken::new(),
-        });
         let door = |router| Door::admin(router, &config.limits, metrics.clone(), descriptors.clone(), streams.clone());
-        let public = (listener, door(http::public(app.clone(), &config)).public(capacity.connections));
-        let admin = admin_listener.map(|listener| (listener, door(http::admin(app.clone()))));
-        Ok(Self { app, public, streams: (streams, threads), admin, writer, demo, made, config: Arc::new(config) })
+        let public = (listener, door(public).public(capacity.connections));
+        let admin = admin_listener.map(|listener| (listener, door(admin)));
+        Ok(Self { part, public, streams: (streams, threads), admin, config: Arc::new(config), shutdown, tasks })
     }
 
     /// The address that it listens on, with the port that it got.
@@ -188,24 +196,31 @@ impl Server {
         self.admin.as_ref().map(|(listener, _)| listener.local_addr().expect("a bound socket has an address"))
     }
 
-    /// Codes that sign browsers in, one after the other; see [`Authenticator::sign_in_codes`].
+    /// Codes that sign browsers in, one after the other; see [`crate::auth::Authenticator::sign_in_codes`].
     pub fn sign_in_codes(&self, lasting: Duration) -> Option<watch::Receiver<Option<SignInCode>>> {
-        self.app.auth.sign_in_codes(lasting)
+        self.own()?.app.auth.sign_in_codes(lasting)
     }
 
     /// A token that may read everything for a day, unless only others sign tokens.
     pub fn operator_token(&self) -> Option<String> {
-        self.app.auth.mint_operator()
+        self.own()?.app.auth.mint_operator()
     }
 
     /// What was made in the data folder, in words.
     pub fn made(&self) -> &[String] {
-        &self.made
+        self.own().map_or(&[], |own| &own.made)
     }
 
     /// A way to hand it new keys while it runs.
     pub fn reloader(&self) -> Reloader {
-        Reloader { app: self.app.clone(), started: self.config.clone() }
+        Reloader { app: self.own().map(|own| own.app.clone()), started: self.config.clone() }
+    }
+
+    fn own(&self) -> Option<&Own> {
+        match &self.part {
+            Part::Own(own) => Some(own),
+            Part::Gateway(_) => None,
+        }
     }
 
     /// Serves until `shutdown` is ready, then ends all streams, spread over the drain, and returns.
@@ -213,37 +228,30 @@ impl Server {
     /// # Panics
     ///
     /// When the thread of the monitor cannot be started.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let Self { app, public: (listener, door), streams: (streams, reactors), admin, writer, demo, config, .. } = self;
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let Self { part, public: (listener, door), streams: (streams, reactors), admin, config, shutdown, tasks } = self;
         let drain = Duration::from_secs(u64::from(config.drain_seconds));
-        let monitor = app.monitor.clone();
-        let monitor = thread("monitor", move || monitor.run());
-        let watching = app.clone();
-        let mut threads = vec![thread("bots", move || watching.auth.watch())];
-        threads.extend(reactors.into_iter().map(|reactor| thread("streams", move || reactor.run())));
-        if let (Some(writer), Some(store)) = (writer, app.store.clone()) {
-            threads.push(thread("store", move || writer.run()));
-            threads.push(thread("tend", move || store.tend(&config.data)));
-        }
-        let tasks = TaskTracker::new();
+        let mut threads: Vec<_> = reactors.into_iter().map(|reactor| thread("streams", move || reactor.run())).collect();
+        let running = match part {
+            Part::Own(own) => Some(own.run(&config, &tasks)),
+            Part::Gateway(proxy) => {
+                tasks.spawn(proxy.gateway.clone().tend());
+                None
+            }
+        };
         let ended = CancellationToken::new();
         let admin_ended = ended.clone();
         let admin = admin.map(|(listener, door)| thread("admin", move || run_admin(listener, door, admin_ended)));
-        let _end = End { app: app.clone(), streams: streams.clone(), ended: ended.clone() };
-        tasks.spawn(listener::serve(listener, door, app.shutdown.clone(), tasks.clone()));
-        if let Some(demo) = demo {
-            tasks.spawn(demo.run(app.shutdown.clone()));
-        }
+        let app = running.as_ref().map(|running| running.app.clone());
+        let end = End { app, streams: streams.clone(), ended, shutdown: shutdown.clone() };
+        tasks.spawn(listener::serve(listener, door, shutdown.clone(), tasks.clone()));
 
-        shutdown.await;
+        stop.await;
         // From here on beats may not reach us any more, which is no news of the bot.
-        app.monitor.stop();
-        until(|| monitor.is_finished()).await;
-        // What is known is safe before anything else is tried.
-        if let Some(store) = app.store.clone() {
-            tokio::task::spawn_blocking(move || store.flush(FLUSH)).await.expect("waiting does not panic");
+        if let Some(running) = &running {
+            running.settle().await;
         }
-        app.shutdown.cancel();
+        shutdown.cancel();
         streams.drain(drain);
         tasks.close();
         let over = async {
@@ -255,12 +263,12 @@ impl Server {
             tracing::warn!(connections, "some connections did not end in time and are cut");
         }
         // The admin address takes beats and answers `/readyz` until the end.
-        ended.cancel();
+        end.ended.cancel();
         if let Some(admin) = &admin {
             until(|| admin.is_finished()).await;
         }
-        end(&app, &streams);
-        threads.push(monitor);
+        drop(end);
+        threads.extend(running.into_iter().flat_map(|running| running.threads));
         threads.extend(admin);
         if tokio::time::timeout(FLUSH, until(|| threads.iter().all(JoinHandle::is_finished))).await.is_err() {
             tracing::warn!("the disk does not answer; what it has not taken by now is lost");
@@ -271,27 +279,22 @@ impl Server {
     }
 }
 
-/// Lets all threads end but that of the admin address.
-fn end(app: &App, streams: &Reactors) {
-    app.monitor.stop();
-    streams.close();
-    if let Some(store) = &app.store {
-        store.stop();
-    }
-    app.auth.stop();
-}
-
-/// Ends the threads of a server that is dropped before it has come to its end.
+/// Ends the threads of a server, also of one that is dropped before it has come to its end.
 struct End {
-    app: Arc<App>,
+    app: Option<Arc<App>>,
     streams: Arc<Reactors>,
     ended: CancellationToken,
+    shutdown: CancellationToken,
 }
 
 impl Drop for End {
     fn drop(&mut self) {
-        end(&self.app, &self.streams);
+        if let Some(app) = &self.app {
+            own::end(app);
+        }
+        self.streams.close();
         self.ended.cancel();
+        self.shutdown.cancel();
     }
 }
 

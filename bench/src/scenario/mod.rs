@@ -2,6 +2,7 @@
 
 mod beats;
 mod deliver;
+mod gateway;
 mod idle;
 mod latency;
 mod memory;
@@ -115,11 +116,17 @@ pub(crate) enum Scenario {
     SingleBeats,
     /// What a beat costs, for a hundred.
     HundredBeats,
+    /// What a delivery costs through a gateway.
+    GatewayDeliver,
+    /// What a viewer of a gateway takes of memory.
+    GatewayMemory,
+    /// How much later the first status comes through a gateway.
+    GatewayFirst,
 }
 
 impl Scenario {
     /// All of them, in the order in which they run.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Deliver(Shape::OneGuild),
         Self::Deliver(Shape::Tens),
         Self::Deliver(Shape::OneEach),
@@ -133,6 +140,9 @@ impl Scenario {
         Self::Latency,
         Self::SingleBeats,
         Self::HundredBeats,
+        Self::GatewayDeliver,
+        Self::GatewayMemory,
+        Self::GatewayFirst,
     ];
 
     /// What it is called on the command line.
@@ -151,6 +161,9 @@ impl Scenario {
             Self::Latency => "latency",
             Self::SingleBeats => "beats-1",
             Self::HundredBeats => "beats-100",
+            Self::GatewayDeliver => "gateway-deliver",
+            Self::GatewayMemory => "gateway-memory",
+            Self::GatewayFirst => "gateway-first",
         }
     }
 
@@ -170,6 +183,9 @@ impl Scenario {
             Self::Latency => "from beat to bytes, with 100 viewers",
             Self::SingleBeats => "beats with one shard",
             Self::HundredBeats => "beats with 100 shards",
+            Self::GatewayDeliver => "CPU per delivery through a gateway: 1 guild with 10,000 viewers",
+            Self::GatewayMemory => "memory per viewer of a gateway: all of one guild",
+            Self::GatewayFirst => "how much later the first status comes through a gateway",
         }
     }
 
@@ -197,6 +213,9 @@ impl Scenario {
             Self::Latency => latency::run(bench),
             Self::SingleBeats => beats::run(bench, 1),
             Self::HundredBeats => beats::run(bench, 100),
+            Self::GatewayDeliver => gateway::deliver(bench),
+            Self::GatewayMemory => gateway::memory(bench),
+            Self::GatewayFirst => gateway::first_byte(bench),
         }
     }
 }

@@ -50,7 +50,7 @@ impl Site {
         let measured = bench.start(kind, bound)?;
         let mut load = Load::new(measured.public, bound)?;
         let publisher = match kind {
-            Kind::Floor | Kind::Server | Kind::Node => Publisher::Measured,
+            Kind::Floor | Kind::Server | Kind::Gateway | Kind::Node => Publisher::Measured,
             Kind::Nchan => {
                 load.speak(Dialect::Nchan);
                 Publisher::Us { boot: clock::unix_seconds(), seq: 0 }

@@ -86,6 +86,14 @@ impl Received {
     }
 }
 
+impl Received {
+    /// When the token ends, leeway not included.
+    pub(super) fn end(self) -> Option<UnixMillis> {
+        let Seconds(exp) = read("exp", self.exp).ok()??;
+        Some(UnixMillis(exp * 1000))
+    }
+}
+
 /// What a claim says, if it is there.
 fn read<T>(name: &'static str, claim: Option<Claim<T>>) -> Result<Option<T>, Fault> {
     match claim {

@@ -29,7 +29,7 @@ pub use bots::InvalidName;
 pub use claims::{Claims, Guilds};
 use fault::Fault;
 use jwt::Jwt;
-pub use jwt::LEEWAY;
+pub use jwt::{LEEWAY, claimed_end};
 pub use keys::InvalidKeys;
 use keys::{Keys, PublicKeys};
 use list::List;

@@ -7,6 +7,7 @@ mod limits;
 mod log;
 mod origin;
 mod secret;
+mod upstream;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -21,7 +22,9 @@ pub use limits::{InvalidProxy, Limits, Proxy};
 pub use log::{InvalidLogFormat, LogFormat};
 pub use origin::{InvalidOrigin, Origin};
 pub use secret::Secret;
+pub use upstream::{Backend, InvalidBackend, UpstreamSettings};
 
+use crate::wire::Pointer;
 use keys::KeyFlags;
 
 /// The shortest secret for HS256: as long as the hash (RFC 7518, section 3.2).
@@ -67,6 +70,9 @@ pub struct Config {
     /// What the server takes on at most.
     #[serde(flatten)]
     pub limits: Limits,
+    /// The backend, if there is one.
+    #[serde(flatten)]
+    pub upstream: UpstreamSettings,
 }
 
 impl Default for Config {
@@ -85,6 +91,7 @@ impl Default for Config {
             bot_token: None,
             keys: KeySettings::default(),
             limits: Limits::default(),
+            upstream: UpstreamSettings::default(),
         }
     }
 }
@@ -120,6 +127,8 @@ pub struct Flags {
     data: DataFlags,
     #[command(flatten)]
     limits: limits::LimitFlags,
+    #[command(flatten)]
+    upstream: upstream::UpstreamFlags,
 }
 
 /// What every command needs that makes or checks tokens: data folder, settings file and keys.
@@ -189,6 +198,14 @@ struct File {
     head_timeout_ms: Option<u64>,
     body_timeout_ms: Option<u64>,
     trusted_proxies: Option<Vec<Proxy>>,
+    upstream: Option<Backend>,
+    upstream_token: Option<Secret>,
+    upstream_ca: Option<PathBuf>,
+    upstream_healthy: Option<Pointer>,
+    upstream_last_heartbeat: Option<Pointer>,
+    upstream_version: Option<Pointer>,
+    per_viewer: Option<bool>,
+    max_upstream_streams: Option<usize>,
 }
 
 /// The settings cannot be used. One line that says which and why.
@@ -239,6 +256,9 @@ pub enum ConfigError {
         /// The algorithm.
         algorithm: &'static str,
     },
+    /// Two settings that do not go together.
+    #[error("{0}")]
+    Contradiction(&'static str),
     /// An environment variable is not text.
     #[error("the environment variable {0} is not valid UTF-8")]
     NotText(&'static str),
@@ -271,6 +291,7 @@ impl Config {
         let keys = flags.data.keys.over(&mut file)?;
         let default = Self::default();
         let limits = Limits::load(flags.limits, &file);
+        let upstream = UpstreamSettings::load(flags.upstream, &file)?;
         let config = Self {
             listen: set(flags.listen).or(file.listen).unwrap_or(default.listen),
             admin_listen: set(flags.admin_listen).or(file.admin_listen),
@@ -285,9 +306,11 @@ impl Config {
             bot_token: environment("GUILDPULSE_BOT_TOKEN")?.map(Secret::new).or(file.bot_token),
             keys,
             limits,
+            upstream,
         };
         config.check()?;
         config.limits.check()?;
+        config.upstream.check()?;
         Ok(config)
     }
 
@@ -303,6 +326,11 @@ impl Config {
             if length < least {
                 return Err(ConfigError::ShortSecret { name, length, least });
             }
+        }
+        if self.demo && self.upstream.upstream.is_some() {
+            return Err(ConfigError::Contradiction(
+                "demo simulates a bot, and upstream asks a backend about one: choose one",
+            ));
         }
         in_range("retention_days", self.retention_days.into(), 1..=36_500)?;
         in_range("drain_seconds", self.drain_seconds.into(), 0..=600)?;
@@ -345,8 +373,13 @@ fn environment(name: &'static str) -> Result<Option<String>, ConfigError> {
 }
 
 /// The variables whose value is a secret, to be kept from child processes.
-pub const SECRET_VARIABLES: [&str; 4] =
-    ["GUILDPULSE_TOKEN", "GUILDPULSE_BOT_TOKEN", "GUILDPULSE_JWT_SECRET", "GUILDPULSE_JWT_PREVIOUS_SECRET"];
+pub const SECRET_VARIABLES: [&str; 5] = [
+    "GUILDPULSE_TOKEN",
+    "GUILDPULSE_BOT_TOKEN",
+    "GUILDPULSE_JWT_SECRET",
+    "GUILDPULSE_JWT_PREVIOUS_SECRET",
+    "GUILDPULSE_UPSTREAM_TOKEN",
+];
 
 /// The token of a client command, from `GUILDPULSE_TOKEN`.
 ///

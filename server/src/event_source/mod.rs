@@ -9,5 +9,6 @@ mod loss;
 mod source;
 
 pub use connection::{Connection, Request};
+pub(crate) use connection::{cause, retry_after};
 pub use loss::Loss;
 pub use source::{EventSource, Retry, Signal};

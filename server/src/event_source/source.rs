@@ -121,6 +121,7 @@ impl EventSource {
                 State::Open(connection) => match connection.next().await {
                     Ok(Item::Message(message)) => return Some(Signal::Message(message)),
                     Ok(Item::Retry(reconnection)) => self.reconnection = reconnection,
+                    Ok(Item::Comment) => {}
                     Err(loss) => return Some(self.lose(loss)),
                 },
                 State::Over => return None,

@@ -22,7 +22,7 @@ pub(super) async fn beat(
     let taken = app.monitor.beat(&beat);
     let accepted =
         taken.map_err(|error| refuse(&app, Problem::new(Code::InvalidHeartbeat, error.to_string()).at("/shards")))?;
-    app.metrics.beats_accepted.inc();
+    app.common.metrics.beats_accepted.inc();
     let interval_ms = u64::try_from(beat.interval.as_millis()).unwrap_or(u64::MAX);
     Ok(Json(BeatAnswer { accepted, interval_ms, warnings: beat.warnings }))
 }
@@ -65,6 +65,6 @@ async fn read<T>(
 
 /// Counts a refusal.
 fn refuse(app: &App, problem: Problem) -> Refusal {
-    app.metrics.reject_beat(problem.code);
+    app.common.metrics.reject_beat(problem.code);
     Refusal(problem)
 }

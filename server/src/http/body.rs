@@ -18,10 +18,10 @@ const DISCARDED_BYTES: usize = 16 * 1024 * 1024;
 /// Reads a JSON body.
 pub(super) async fn read(app: &App, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     let json = is_json(headers);
-    let patience = Duration::from_millis(app.limits.body_timeout_ms);
+    let patience = Duration::from_millis(app.common.limits.body_timeout_ms);
     let read = tokio::time::timeout(patience, collect(app, body)).await;
     let body = read.map_err(|_| {
-        app.metrics.limit_reached(Limit::BodyTime);
+        app.common.metrics.limit_reached(Limit::BodyTime);
         Problem::new(Code::RequestTimeout, format!("the body did not arrive within {patience:?}"))
     })??;
     if !json {
@@ -38,7 +38,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 async fn collect(app: &App, mut body: Body) -> Result<Bytes, Problem> {
-    let most = app.limits.max_body_bytes;
+    let most = app.common.limits.max_body_bytes;
     let mut read = BytesMut::new();
     let mut length = 0;
     while let Some(frame) = body.frame().await {
@@ -52,7 +52,7 @@ async fn collect(app: &App, mut body: Body) -> Result<Bytes, Problem> {
         }
     }
     if length > most {
-        app.metrics.limit_reached(Limit::Body);
+        app.common.metrics.limit_reached(Limit::Body);
         let detail = format!("the body has more than {most} bytes; send several beats with fewer shards each");
         return Err(Problem::new(Code::BodyTooLarge, detail));
     }

@@ -38,11 +38,7 @@ impl Caller {
     }
 
     fn trusted(&self) -> Result<&Principal, Problem> {
-        if self.foreign {
-            let detail = "cookies count only from this server's own pages and from the allowed origins";
-            return Err(Problem::new(Code::OriginNotAllowed, detail));
-        }
-        Ok(&self.principal)
+        if self.foreign { Err(foreign()) } else { Ok(&self.principal) }
     }
 }
 
@@ -52,7 +48,7 @@ impl FromRequestParts<Arc<App>> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
         let credential = Credential::of(&parts.headers)?;
         let principal = app.auth.authenticate(credential.token()).await?;
-        let foreign = matches!(credential, Credential::Cookie(_)) && !app.origins.trusts(source(&parts.headers));
+        let foreign = matches!(credential, Credential::Cookie(_)) && !app.common.origins.trusts(source(&parts.headers));
         Ok(Self { principal, foreign })
     }
 }
@@ -90,11 +86,16 @@ impl Credential {
         }
     }
 
-    fn token(&self) -> &str {
+    pub(super) fn token(&self) -> &str {
         match self {
             Self::Bearer(token) | Self::Cookie(token) => token,
         }
     }
+}
+
+pub(super) fn foreign() -> Problem {
+    let detail = "cookies count only from this server's own pages and from the allowed origins";
+    Problem::new(Code::OriginNotAllowed, detail)
 }
 
 /// The token of `Bearer TOKEN`; the scheme's case does not matter (RFC 9110, section 11.1).
@@ -108,7 +109,7 @@ fn malformed() -> Problem {
     Problem::new(Code::InvalidCredential, "the Authorization header is not one `Bearer TOKEN`")
 }
 
-fn source(headers: &HeaderMap) -> Source<'_> {
+pub(super) fn source(headers: &HeaderMap) -> Source<'_> {
     let text = |name: HeaderName| {
         // A header that is there but is not text is nobody we know.
         headers.get(name).map(|value| value.to_str().unwrap_or(""))

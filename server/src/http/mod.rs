@@ -5,6 +5,7 @@ mod beats;
 mod body;
 mod caller;
 mod demo;
+mod gateway;
 mod health;
 mod page;
 mod problem;
@@ -28,22 +29,16 @@ use crate::limits::{Descriptors, Viewers};
 use crate::metrics::Metrics;
 use crate::monitor::Monitor;
 use crate::store::Store;
+use crate::stream::Source;
 
+pub use gateway::Proxy;
 pub use page::Start;
 
-/// What handlers need.
+/// What handlers need, wherever statuses come from.
 #[derive(Debug)]
-pub struct App {
-    /// What is known.
-    pub monitor: Arc<Monitor>,
-    /// Where it is kept, unless only in memory.
-    pub store: Option<Arc<Store>>,
-    /// What the page needs to begin with.
-    pub start: Start,
-    /// What makes things happen to the simulated bot, if there is one.
-    pub demo: Option<Remote>,
-    /// Who may know it.
-    pub auth: Authenticator,
+pub struct Common {
+    /// Where statuses are to be seen.
+    pub source: Source,
     /// Whose cookies count.
     pub origins: OriginPolicy,
     /// The places for streams.
@@ -56,6 +51,29 @@ pub struct App {
     pub metrics: Metrics,
     /// Says that the server is stopping.
     pub shutdown: CancellationToken,
+}
+
+/// What handlers need of a server that gets beats.
+#[derive(Debug)]
+pub struct App {
+    /// What they have in common with others.
+    pub common: Common,
+    /// What is known.
+    pub monitor: Arc<Monitor>,
+    /// Where it is kept, unless only in memory.
+    pub store: Option<Arc<Store>>,
+    /// What the page needs to begin with.
+    pub start: Start,
+    /// What makes things happen to the simulated bot, if there is one.
+    pub demo: Option<Remote>,
+    /// Who may know it.
+    pub auth: Authenticator,
+}
+
+impl AsRef<Common> for App {
+    fn as_ref(&self) -> &Common {
+        &self.common
+    }
 }
 
 /// One route as `protocol/openapi.json` names it.
@@ -103,7 +121,20 @@ const ADMIN_ROUTES: &[Route] = &[
 /// The service of the public address.
 pub fn public(app: Arc<App>, config: &Config) -> Router {
     let demo = if config.demo { DEMO_ROUTES } else { &[] };
-    let router = service(&[ROUTES, page::ROUTES, demo].concat(), app);
+    shared_with(service(&[ROUTES, page::ROUTES, demo].concat(), app), config)
+}
+
+/// The public service of a gateway.
+pub fn public_gateway(proxy: Arc<Proxy>, config: &Config) -> Router {
+    shared_with(gateway::public(proxy), config)
+}
+
+/// The admin service of a gateway.
+pub fn admin_gateway(proxy: Arc<Proxy>) -> Router {
+    gateway::admin(proxy)
+}
+
+fn shared_with(router: Router, config: &Config) -> Router {
     if config.cors_origins.is_empty() { router } else { router.layer(cors(&config.cors_origins)) }
 }
 
@@ -114,6 +145,11 @@ pub fn admin(app: Arc<App>) -> Router {
 
 fn service(routes: &[Route], app: Arc<App>) -> Router {
     let router = routes.iter().fold(Router::new(), |router, route| router.route(route.path, (route.handler)()));
+    finished(router, app)
+}
+
+/// What every address does alike.
+fn finished<S: Send + Sync + 'static>(router: Router<Arc<S>>, app: Arc<S>) -> Router {
     router
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)

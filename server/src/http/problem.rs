@@ -30,7 +30,8 @@ impl IntoResponse for Refusal {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if matches!(self.0.status, 429 | 503) {
-            headers.insert(header::RETRY_AFTER, retry_after().into());
+            let seconds = self.0.retry_after.map_or_else(retry_after, u64::from);
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

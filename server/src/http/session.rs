@@ -47,7 +47,7 @@ async fn sign_in(app: &App, token: String) -> Result<Response, Refusal> {
     let cookie = Cookie::build((COOKIE, token))
         .path("/")
         .http_only(true)
-        .secure(app.origins.is_https())
+        .secure(app.common.origins.is_https())
         .same_site(SameSite::Strict)
         .max_age(time::Duration::seconds(left));
     let cookie = HeaderValue::try_from(cookie.to_string()).expect("what came in a header fits into one");

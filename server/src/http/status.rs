@@ -15,17 +15,18 @@ use super::App;
 use super::caller::Caller;
 use super::problem::Refusal;
 use crate::auth::Permitted;
+use crate::hub::Subject;
 use crate::limits::Address;
-use crate::stream::{Handoff, Opening, Permits};
+use crate::stream::{Handoff, Opening, Permits, Source};
 use crate::wire::sse::Framing;
-use crate::wire::{Code, Facts, GuildId, Problem, Shards, Template};
+use crate::wire::{Code, Facts, GuildId, Problem, Shards, Template, UnixMillis};
 
 /// The most guilds that one request may ask for.
 const MAX_GUILDS: usize = 100;
 /// A fresh `lastHeartbeat` makes a new entity tag only in steps of this.
 const TAG_STEP_MS: i64 = 15_000;
 
-type GuildPath = Result<Path<String>, axum::extract::rejection::PathRejection>;
+pub(super) type GuildPath = Result<Path<String>, axum::extract::rejection::PathRejection>;
 
 pub(super) async fn one(
     State(app): State<Arc<App>>,
@@ -36,14 +37,18 @@ pub(super) async fn one(
     let permitted = caller.may_watch(vec![guild(path)?])?;
     let guild = permitted.guilds()[0];
     let facts = app.monitor.facts(guild);
-    let tag = entity_tag(&facts);
+    Ok(answer_one(guild, &facts, &Template::new(&facts), &headers))
+}
+
+/// The status of a guild, unless the client has it already.
+pub(super) fn answer_one(guild: GuildId, facts: &Facts, status: &Template, headers: &HeaderMap) -> Response {
+    let tag = entity_tag(facts);
     let fresh = headers.get_all(header::IF_NONE_MATCH).iter().any(|known| names(known, &tag));
-    let mut response =
-        if fresh { StatusCode::NOT_MODIFIED.into_response() } else { json(Template::new(&facts).json(guild)) };
+    let mut response = if fresh { StatusCode::NOT_MODIFIED.into_response() } else { json(status.json(guild)) };
     private(&mut response);
     let tag = HeaderValue::try_from(tag).expect("a tag is ASCII");
     response.headers_mut().insert(header::ETAG, tag);
-    Ok(response)
+    response
 }
 
 pub(super) async fn many(
@@ -53,17 +58,22 @@ pub(super) async fn many(
 ) -> Result<Response, Refusal> {
     let permitted = caller.may_watch(guilds(query.as_deref())?)?;
     let (_, all) = app.monitor.snapshot(permitted.guilds());
+    Ok(answer_many(permitted.guilds().iter().copied().zip(all.iter().map(Template::new))))
+}
+
+/// The statuses of guilds, in the order asked.
+pub(super) fn answer_many(statuses: impl Iterator<Item = (GuildId, Template)>) -> Response {
     let mut body = BytesMut::from(&b"{\"statuses\":["[..]);
-    for (index, (guild, facts)) in permitted.guilds().iter().zip(&all).enumerate() {
+    for (index, (guild, status)) in statuses.enumerate() {
         if index > 0 {
             body.extend_from_slice(b",");
         }
-        Template::new(facts).write_json(*guild, &mut body);
+        status.write_json(guild, &mut body);
     }
     body.extend_from_slice(b"]}");
     let mut response = json(body.freeze());
     private(&mut response);
-    Ok(response)
+    response
 }
 
 pub(super) async fn stream_one(
@@ -74,7 +84,7 @@ pub(super) async fn stream_one(
     client: Client,
 ) -> Result<Response, Refusal> {
     let permitted = caller.may_watch(vec![guild(path)?])?;
-    stream(&app, &permitted, address, client)
+    stream_of(&app, &permitted, address, client)
 }
 
 pub(super) async fn stream_many(
@@ -84,10 +94,13 @@ pub(super) async fn stream_many(
     address: Address,
     client: Client,
 ) -> Result<Response, Refusal> {
-    let mut guilds = guilds(query.as_deref())?;
+    stream_of(&app, &caller.may_watch(each_once(guilds(query.as_deref())?))?, address, client)
+}
+
+pub(super) fn each_once(mut guilds: Vec<GuildId>) -> Vec<GuildId> {
     let mut seen = std::collections::HashSet::new();
     guilds.retain(|guild| seen.insert(*guild));
-    stream(&app, &caller.may_watch(guilds)?, address, client)
+    guilds
 }
 
 pub(super) async fn shards(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Refusal> {
@@ -98,11 +111,17 @@ pub(super) async fn shards(State(app): State<Arc<App>>, caller: Caller) -> Resul
 }
 
 /// Opens a stream. `Last-Event-ID` needs no answer: a status is state, and the newest is sent.
-fn stream(app: &App, permitted: &Permitted, address: Address, client: Client) -> Result<Response, Refusal> {
-    let place = app.viewers.admit(permitted.holder(), address)?;
-    let permits = Permits::new(place, app.metrics.clone());
+fn stream_of(app: &App, permitted: &Permitted, address: Address, client: Client) -> Result<Response, Refusal> {
+    let place = app.common.viewers.admit(permitted.holder(), address)?;
+    let permits = Permits::new(place, app.common.metrics.clone());
+    let guilds: Vec<_> = permitted.guilds().iter().copied().map(Subject::of_all).collect();
+    Ok(stream(&app.common.source, &guilds, permitted.until(), permits, client))
+}
+
+/// The answer that opens a stream of these guilds, which ends then.
+pub(super) fn stream(source: &Source, guilds: &[Subject], until: UnixMillis, permits: Permits, client: Client) -> Response {
     let Client { framing, keep_alive, handoff } = client;
-    let body = Opening::new(&app.monitor, permitted.guilds(), framing, permitted.until(), permits, handoff);
+    let body = Opening::new(source, guilds, framing, until, permits, handoff);
     let mut response = Response::new(Body::new(body));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -112,7 +131,7 @@ fn stream(app: &App, permitted: &Permitted, address: Address, client: Client) ->
     if keep_alive {
         headers.insert(header::CONNECTION, HeaderValue::from_static("keep-alive"));
     }
-    Ok(response)
+    response
 }
 
 /// What a stream has to know of the connection it is asked for on.
@@ -137,13 +156,13 @@ impl<S: Sync> FromRequestParts<S> for Client {
     }
 }
 
-fn guild(path: GuildPath) -> Result<GuildId, Problem> {
+pub(super) fn guild(path: GuildPath) -> Result<GuildId, Problem> {
     let id = path.ok().and_then(|Path(id)| id.parse().ok());
     id.ok_or_else(|| Problem::new(Code::InvalidGuildId, crate::wire::InvalidGuildId.to_string()))
 }
 
 /// The ids of `?guilds=ID,ID,…`, in the order asked.
-fn guilds(query: Option<&str>) -> Result<Vec<GuildId>, Problem> {
+pub(super) fn guilds(query: Option<&str>) -> Result<Vec<GuildId>, Problem> {
     let pairs = form_urlencoded::parse(query.unwrap_or("").as_bytes());
     let lists: Vec<_> = pairs.filter(|(name, _)| name == "guilds").map(|(_, list)| list).collect();
     let ids: Vec<&str> = lists.iter().flat_map(|list| list.split(',')).collect();

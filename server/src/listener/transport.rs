@@ -76,12 +76,12 @@ mod tests {
     use crate::auth::Holder;
     use crate::clock::Clock;
     use crate::config::Limits;
-    use crate::hub::Hub;
+    use crate::hub::{Hub, Subject};
     use crate::limits::Viewers;
     use crate::liveness::Stored;
     use crate::metrics::Metrics;
     use crate::monitor::Monitor;
-    use crate::stream::{Opening, Permits};
+    use crate::stream::{Opening, Permits, Source};
     use crate::wire::sse::Framing;
     use crate::wire::{GuildId, UnixMillis};
 
@@ -89,11 +89,12 @@ mod tests {
     fn offer(handoff: &Handoff) {
         let metrics = Metrics::default();
         let monitor = Monitor::new(Clock::start(), 1, Stored::default(), None, Hub::new(vec![]), metrics.clone());
+        let source = Source::Monitor(Arc::new(monitor));
         let places = Arc::new(Viewers::new(1, &Limits::default(), metrics.clone()));
         let place = places.admit(&Holder::Viewer("x".into()), IpAddr::from(Ipv4Addr::LOCALHOST).into()).unwrap();
-        let (guilds, token) = ([GuildId::new(1).unwrap()], UnixMillis(i64::MAX));
+        let (guilds, token) = ([Subject::of_all(GuildId::new(1).unwrap())], UnixMillis(i64::MAX));
         let permits = Permits::new(place, metrics);
-        let mut opening = Opening::new(&monitor, &guilds, Framing::Chunked, token, permits, handoff.clone());
+        let mut opening = Opening::new(&source, &guilds, Framing::Chunked, token, permits, handoff.clone());
         let mut context = Context::from_waker(Waker::noop());
         while Pin::new(&mut opening).poll_frame(&mut context).is_ready() {}
     }

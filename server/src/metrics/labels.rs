@@ -21,6 +21,8 @@ pub enum Limit {
     Address,
     /// `max_connections`.
     Connections,
+    /// The questions to a backend that may be open at once.
+    Checks,
     /// The descriptors of the process or of the machine.
     Descriptors,
     /// `max_body_bytes`.
@@ -34,11 +36,12 @@ pub enum Limit {
 }
 
 impl Limit {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Viewers,
         Self::Principal,
         Self::Address,
         Self::Connections,
+        Self::Checks,
         Self::Descriptors,
         Self::Body,
         Self::BodyTime,
@@ -110,7 +113,12 @@ pub(super) fn refuses_beats(code: Code) -> bool {
         | Code::TooManyStreams
         | Code::Internal
         | Code::TooManyViewers
-        | Code::TooManyConnections => false,
+        | Code::TooManyConnections
+        | Code::TooManyChecks
+        | Code::UpstreamUnreachable
+        | Code::UpstreamInvalid
+        | Code::UpstreamTimeout
+        | Code::UpstreamRefused => false,
     }
 }
 

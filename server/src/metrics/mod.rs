@@ -7,6 +7,7 @@ mod delivery;
 mod labels;
 mod scrape;
 mod stream;
+mod upstream;
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -21,6 +22,7 @@ pub use delivery::DeliveryTime;
 pub use labels::{Label, Limit, StoreState};
 pub use scrape::Scrape;
 pub use stream::OpenStream;
+pub use upstream::{Check, Upstream};
 
 use crate::wire::{Code, Reason, UnixMillis};
 
@@ -56,6 +58,8 @@ pub struct Numbers {
     pub transitions_logged: Counter,
     /// Lines of the transition log that were dropped because they could not be written in time.
     pub transitions_lost: Counter,
+    /// What a gateway asks its backend.
+    pub upstream: Upstream,
     /// Connections to the public address that are open now.
     pub connections: Gauge,
     /// Streams closed since the start, by who ended them.

@@ -41,6 +41,7 @@ impl Metrics {
         self.register_beats(&mut registry, now);
         self.register_viewers(&mut registry);
         self.register_store(&mut registry, now);
+        self.upstream.register(&mut registry);
         let mut text = String::new();
         encode(&mut text, &registry).expect("memory takes every write");
         text

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use slotmap::{SlotMap, new_key_type};
 use smallvec::SmallVec;
 
-use crate::wire::{GuildId, ShardKey, Template};
+use crate::hub::Subject;
+use crate::wire::{ShardKey, Template};
 
 new_key_type! {
     /// A viewer among all of a reactor. It is never given to another.
@@ -31,7 +32,7 @@ pub(super) struct Member {
 
 #[derive(Debug)]
 struct Guild {
-    id: GuildId,
+    id: Subject,
     place: PlaceKey,
     /// Where it stands among the guilds of its place.
     at: usize,
@@ -49,7 +50,7 @@ struct Guilds {
 
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    ids: HashMap<GuildId, GuildKey>,
+    ids: HashMap<Subject, GuildKey>,
     guilds: SlotMap<GuildKey, Guild>,
     by_place: HashMap<Place, PlaceKey>,
     places: SlotMap<PlaceKey, Guilds>,
@@ -57,16 +58,16 @@ pub(super) struct Index {
 
 impl Index {
     /// The guild, if somebody watches it.
-    pub(super) fn find(&self, id: GuildId) -> Option<GuildKey> {
+    pub(super) fn find(&self, id: Subject) -> Option<GuildKey> {
         self.ids.get(&id).copied()
     }
 
     /// All guilds that somebody watches.
-    pub(super) fn ids(&self) -> impl Iterator<Item = GuildId> {
+    pub(super) fn ids(&self) -> impl Iterator<Item = Subject> {
         self.ids.keys().copied()
     }
 
-    pub(super) fn id(&self, guild: GuildKey) -> GuildId {
+    pub(super) fn id(&self, guild: GuildKey) -> Subject {
         self.guilds[guild].id
     }
 
@@ -95,7 +96,7 @@ impl Index {
 
     /// Adds a viewer to a guild; returns where it stands among the members. If nobody watched the guild,
     /// it is put at this place, of which this is said.
-    pub(super) fn join(&mut self, id: GuildId, place: Place, shared: &Template, member: Member) -> (GuildKey, u32) {
+    pub(super) fn join(&mut self, id: Subject, place: Place, shared: &Template, member: Member) -> (GuildKey, u32) {
         let guild = self.find(id).unwrap_or_else(|| self.watch(id, place, shared));
         let members = &mut self.guilds[guild].members;
         members.push(member);
@@ -136,7 +137,7 @@ impl Index {
         (self.guilds[guild].place, self.guilds[guild].at) = self.enter_place(guild, place, shared);
     }
 
-    fn watch(&mut self, id: GuildId, place: Place, shared: &Template) -> GuildKey {
+    fn watch(&mut self, id: Subject, place: Place, shared: &Template) -> GuildKey {
         let new = Guild { id, place: PlaceKey::default(), at: 0, own: None, members: SmallVec::new() };
         let guild = self.guilds.insert(new);
         (self.guilds[guild].place, self.guilds[guild].at) = self.enter_place(guild, place, shared);

@@ -17,15 +17,18 @@ mod viewer;
 use std::time::Duration;
 
 pub use arrivals::{Desk, Reactors};
+pub use look::Source;
 pub use opening::{Handoff, Opening};
 pub use reactor::Reactor;
 pub use viewer::STALL;
 
+use crate::gateway::Lease;
+use crate::hub::Subject;
 use crate::limits::Place;
 use crate::liveness::Monotonic;
 use crate::metrics::{Metrics, OpenStream};
+use crate::wire::UnixMillis;
 use crate::wire::sse::{Framing, SNAPSHOT_INTERVAL};
-use crate::wire::{GuildId, UnixMillis};
 
 /// A status is repeated a little before it must be, so that it is not late on the wire.
 const REFRESH: Duration = SNAPSHOT_INTERVAL.saturating_sub(Duration::from_millis(500));
@@ -36,7 +39,7 @@ const RETRY_MS: std::ops::RangeInclusive<u64> = 1000..=5000;
 #[derive(Debug)]
 pub struct Adoption {
     /// What is watched, and the number of the revision that was sent of each.
-    guilds: Vec<(GuildId, u64)>,
+    guilds: Vec<(Subject, u64)>,
     framing: Framing,
     /// When the viewer's token ends, leeway included.
     token: UnixMillis,
@@ -50,11 +53,18 @@ pub struct Adoption {
 pub struct Permits {
     open: OpenStream,
     _place: Place,
+    /// The right to watch, if somebody else may take it back.
+    lease: Option<Lease>,
 }
 
 impl Permits {
     /// A stream that counts as open in its place.
     pub fn new(place: Place, metrics: Metrics) -> Self {
-        Self { open: OpenStream::new(metrics), _place: place }
+        Self { open: OpenStream::new(metrics), _place: place, lease: None }
+    }
+
+    /// The same for a stream that ends with this lease.
+    pub fn with(self, lease: Lease) -> Self {
+        Self { lease: Some(lease), ..self }
     }
 }

@@ -11,10 +11,10 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame};
 use rand::RngExt;
 
-use super::{Adoption, Permits, RETRY_MS};
-use crate::monitor::Monitor;
+use super::{Adoption, Permits, RETRY_MS, Source};
+use crate::hub::Subject;
+use crate::wire::UnixMillis;
 use crate::wire::sse::{Framing, Hello, status_frame};
-use crate::wire::{GuildId, Template, UnixMillis};
 
 /// Where an answer says that its connection is to leave HTTP. Each connection has one.
 ///
@@ -78,21 +78,21 @@ pub struct Opening {
 impl Opening {
     /// Opens a stream of these guilds, until the viewer's token ends.
     pub fn new(
-        monitor: &Monitor,
-        guilds: &[GuildId],
+        source: &Source,
+        guilds: &[Subject],
         framing: Framing,
         token: UnixMillis,
         permits: Permits,
         handoff: Handoff,
     ) -> Self {
-        let (now, all) = monitor.snapshot(guilds);
+        let (now, all) = source.snapshot(guilds);
         let retry = Duration::from_millis(rand::rng().random_range(RETRY_MS));
         let mut head = BytesMut::new();
-        Hello::new(retry, now.wall, monitor.boot()).write(&mut head);
-        for (guild, facts) in guilds.iter().zip(&all) {
-            head.extend_from_slice(&status_frame(&Template::new(facts), *guild));
+        Hello::new(retry, now.wall, source.boot()).write(&mut head);
+        for (guild, status) in guilds.iter().zip(&all) {
+            head.extend_from_slice(&status_frame(status, guild.guild()));
         }
-        let sent = guilds.iter().zip(&all).map(|(guild, facts)| (*guild, facts.revision.seq)).collect();
+        let sent = guilds.iter().zip(&all).map(|(guild, status)| (*guild, status.revision().seq)).collect();
         let adoption = Adoption { guilds: sent, framing, token, joined: now.monotonic, permits };
         Self { head: Some(head.freeze()), adoption: Some(adoption), handoff }
     }

@@ -8,7 +8,6 @@ mod writing;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use mio::event::Event;
@@ -18,16 +17,15 @@ use slotmap::{Key, KeyData, SlotMap};
 
 use super::arrivals::{Arrival, Desk};
 use super::index::{GuildKey, Index, Member, Place, ViewerKey};
-use super::look::look;
+use super::look::{Sight, Source};
 use super::ring::Ring;
 use super::viewer::{Input, Seat, Verdict, Viewer};
 use super::{Adoption, REFRESH, RETRY_MS};
-use crate::hub::{Cause, NEWS};
+use crate::hub::{Cause, NEWS, Subject};
 use crate::liveness::{Monotonic, Now};
 use crate::metrics::Metrics;
-use crate::monitor::Monitor;
+use crate::wire::Template;
 use crate::wire::sse::{Framed, Framing, GoodbyeReason, LAST_CHUNK, StreamGoodbye, chunk};
-use crate::wire::{GuildId, Template};
 
 /// How much of one kind of work is done before everything else gets its turn.
 const SLICE: usize = 256;
@@ -39,7 +37,7 @@ const EVENTS: usize = 1024;
 pub struct Reactor {
     poll: Poll,
     desk: Desk,
-    monitor: Arc<Monitor>,
+    source: Source,
     metrics: Metrics,
     viewers: SlotMap<ViewerKey, Viewer>,
     index: Index,
@@ -72,12 +70,12 @@ struct Repetition {
 
 impl Reactor {
     /// A reactor without viewers, which are handed to it over the desk.
-    pub fn new(poll: Poll, desk: Desk, monitor: Arc<Monitor>, metrics: Metrics) -> Self {
-        let ring = Ring::new(monitor.clock().monotonic());
+    pub fn new(poll: Poll, desk: Desk, source: Source, metrics: Metrics) -> Self {
+        let ring = Ring::new(source.clock().monotonic());
         Self {
             poll,
             desk,
-            monitor,
+            source,
             metrics,
             viewers: SlotMap::with_key(),
             index: Index::default(),
@@ -109,7 +107,7 @@ impl Reactor {
             assert!(error.kind() == io::ErrorKind::Interrupted, "the kernel does not tell of sockets: {error}");
             return;
         }
-        let now = self.monitor.clock().now();
+        let now = self.source.clock().now();
         let mut news = false;
         for event in &*events {
             match event.token() {
@@ -135,7 +133,7 @@ impl Reactor {
         if busy {
             return Some(Duration::ZERO);
         }
-        Some(self.ring.next()?.saturating_sub(self.monitor.clock().monotonic()))
+        Some(self.ring.next()?.saturating_sub(self.source.clock().monotonic()))
     }
 
     /// Something happened to the socket of a viewer.
@@ -205,6 +203,19 @@ impl Reactor {
         repetitions
     }
 
+    /// Ends a stream at once that has no right to go on.
+    fn judge(&mut self, key: ViewerKey, now: Now) {
+        // It may watch several guilds, and be gone by now.
+        let Some(viewer) = self.viewers.get(key) else { return };
+        if let Verdict::Over(reason) = viewer.verdict(now) {
+            self.say_goodbye(key, reason, now.monotonic);
+            if let Some(viewer) = self.viewers.get(key) {
+                // The place that it has in the ring is later, and finds nobody.
+                self.ring.set(viewer.next(now), key);
+            }
+        }
+    }
+
     /// Notes what of a viewer has to be sent again, unless it cannot take it.
     fn repeat(&mut self, key: ViewerKey, now: Monotonic, repetitions: &mut Vec<Repetition>) {
         let viewer = &mut self.viewers[key];
@@ -222,16 +233,14 @@ impl Reactor {
     fn look(&mut self, arrivals: Vec<Arrival>, repetitions: &[Repetition], now: Now) {
         let repeated = repetitions.iter().map(|again| self.index.id(self.viewers[again.viewer].seats[again.seat].guild));
         let arriving = arrivals.iter().flat_map(|arrival| arrival.adoption.guilds.iter().map(|(guild, _)| *guild));
-        let asked: HashSet<GuildId> = repeated.chain(arriving).collect();
+        let asked: HashSet<Subject> = repeated.chain(arriving).collect();
         let asked: Vec<_> = asked.into_iter().collect();
-        let sight = look(&self.monitor, &self.desk.inbox, &self.index, &asked);
+        let Sight { news, guilds, places: shared } = self.source.look(&self.desk.inbox, &self.index, &asked);
 
-        let shared: HashMap<_, _> = sight.places.iter().map(|(place, facts)| (*place, Template::new(facts))).collect();
         shared.iter().for_each(|(place, template)| self.index.say(*place, template));
         let mut moved = Vec::new();
         let mut places = HashMap::new();
-        for (id, place, own) in sight.guilds {
-            let own = own.map(|facts| Template::new(&facts));
+        for (id, place, own) in guilds {
             if let Some(guild) = self.index.find(id) {
                 let elsewhere = self.index.place(guild) != place;
                 if elsewhere {
@@ -245,15 +254,15 @@ impl Reactor {
             }
             places.insert(id, (place, own));
         }
-        if let Some(cause) = sight.news.routing {
+        if let Some(cause) = news.routing {
             moved.iter().for_each(|guild| changed(&self.index, &mut self.viewers, &mut self.queue, *guild, cause));
         }
-        for (key, cause) in &sight.news.shards {
+        for (key, cause) in &news.shards {
             for guild in self.index.guilds_at(Some(*key)) {
                 changed(&self.index, &mut self.viewers, &mut self.queue, *guild, *cause);
             }
         }
-        for (id, cause) in &sight.news.guilds {
+        for (id, cause) in &news.guilds {
             if let Some(guild) = self.index.find(*id) {
                 changed(&self.index, &mut self.viewers, &mut self.queue, guild, *cause);
             }
@@ -263,6 +272,9 @@ impl Reactor {
                 self.queue.push_back(*viewer);
             }
         }
+        let withdrawn = news.withdrawn.iter().filter_map(|id| self.index.find(*id));
+        let concerned: Vec<_> = withdrawn.flat_map(|guild| self.index.members(guild)).map(|member| member.viewer).collect();
+        concerned.into_iter().for_each(|key| self.judge(key, now));
         for arrival in arrivals {
             self.adopt(arrival, now, |id| {
                 let (place, own) = &places[&id];
@@ -272,7 +284,7 @@ impl Reactor {
     }
 
     /// Takes in a stream that was opened elsewhere.
-    fn adopt<'a>(&mut self, arrival: Arrival, now: Now, seen: impl Fn(GuildId) -> (Place, &'a Template, Option<Template>)) {
+    fn adopt<'a>(&mut self, arrival: Arrival, now: Now, seen: impl Fn(Subject) -> (Place, &'a Template, Option<Template>)) {
         let Arrival { adoption, socket, connection } = arrival;
         let Adoption { guilds, framing, token, joined, permits } = adoption;
         let socket = mio::net::TcpStream::from_std(socket);
@@ -298,6 +310,8 @@ impl Reactor {
         if registered.is_err() {
             self.close(key);
         }
+        // Its right may have been taken back on the way.
+        self.judge(key, now);
     }
 
     /// Lets the kernel say when a viewer that took no more can take something. Once is enough: it tells

@@ -219,6 +219,9 @@ impl Viewer {
         if self.token <= now.wall {
             return Verdict::Over(GoodbyeReason::Expired);
         }
+        if let Some(reason) = self.permits.as_ref().and_then(|permits| permits.lease.as_ref()?.over()) {
+            return Verdict::Over(reason);
+        }
         if self.drained.is_some_and(|at| at <= now.monotonic) {
             return Verdict::Over(GoodbyeReason::Shutdown);
         }

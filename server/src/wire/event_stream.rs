@@ -10,6 +10,8 @@ pub enum Item {
     Message(Message),
     /// The server says how long to wait before the next connection, in a `retry:` field.
     Retry(Duration),
+    /// A comment, which says nothing but that the stream lives.
+    Comment,
 }
 
 /// One event.
@@ -141,7 +143,10 @@ impl EventStream {
             return Ok(());
         }
         match line.split_once(':') {
-            Some(("", _)) => Ok(()),
+            Some(("", _)) => {
+                items.push(Item::Comment);
+                Ok(())
+            }
             Some((field, value)) => self.field(field, value.strip_prefix(' ').unwrap_or(value), items),
             None => self.field(&line, "", items),
         }

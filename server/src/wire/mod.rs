@@ -6,6 +6,7 @@
 mod beat;
 mod detail;
 pub mod event_stream;
+mod payload;
 mod problem;
 mod shard;
 mod snowflake;
@@ -19,6 +20,7 @@ pub use beat::{
     MAX_SHARDS, Name, ShardReport,
 };
 pub use detail::{ProcessDetail, ShardDetail, Shards};
+pub use payload::{InvalidPointer, MAX_PAYLOAD_BYTES, NoStatus, Payload, Pointer, Pointers};
 pub use problem::{Code, Problem};
 pub use shard::ShardKey;
 pub use snowflake::{GuildId, InvalidGuildId};

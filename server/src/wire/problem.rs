@@ -44,11 +44,21 @@ pub enum Code {
     TooManyViewers,
     /// 503: the server has as many connections open as it can carry.
     TooManyConnections,
+    /// 503: too many ask at once whether they may see a guild; only of a gateway.
+    TooManyChecks,
+    /// 502: the backend of a gateway cannot be reached.
+    UpstreamUnreachable,
+    /// 502: the answer of the backend of a gateway is none to the question.
+    UpstreamInvalid,
+    /// 504: the backend of a gateway does not answer in time.
+    UpstreamTimeout,
+    /// The status of the backend of a gateway, which refuses.
+    UpstreamRefused,
 }
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 24] = [
         Self::InvalidGuildId,
         Self::InvalidHeartbeat,
         Self::TooManyGuilds,
@@ -68,6 +78,11 @@ impl Code {
         Self::Internal,
         Self::TooManyViewers,
         Self::TooManyConnections,
+        Self::TooManyChecks,
+        Self::UpstreamUnreachable,
+        Self::UpstreamInvalid,
+        Self::UpstreamTimeout,
+        Self::UpstreamRefused,
     ];
 
     /// The HTTP status and its standard phrase (RFC 9110, section 15).
@@ -85,7 +100,10 @@ impl Code {
             Self::UnsupportedMediaType => (415, "Unsupported Media Type"),
             Self::TooManyStreams => (429, "Too Many Requests"),
             Self::Internal => (500, "Internal Server Error"),
-            Self::TooManyViewers | Self::TooManyConnections => (503, "Service Unavailable"),
+            Self::TooManyViewers | Self::TooManyConnections | Self::TooManyChecks => (503, "Service Unavailable"),
+            // A refusal has the status of the backend, if there is one.
+            Self::UpstreamUnreachable | Self::UpstreamInvalid | Self::UpstreamRefused => (502, "Bad Gateway"),
+            Self::UpstreamTimeout => (504, "Gateway Timeout"),
         }
     }
 }
@@ -107,13 +125,25 @@ pub struct Problem {
     /// whole body.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub pointer: Option<String>,
+    /// After how many seconds the same may be asked again, if there is reason to say so. It stands in the
+    /// head of the answer.
+    #[serde(skip)]
+    pub retry_after: Option<u32>,
 }
 
 impl Problem {
     /// A problem that is not about a place in a body.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         let (status, title) = code.status();
-        Self { r#type: "about:blank".into(), title: title.into(), status, code, detail: detail.into(), pointer: None }
+        Self {
+            r#type: "about:blank".into(),
+            title: title.into(),
+            status,
+            code,
+            detail: detail.into(),
+            pointer: None,
+            retry_after: None,
+        }
     }
 
     /// The body of the answer.

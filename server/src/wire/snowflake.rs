@@ -21,6 +21,9 @@ pub struct GuildId(NonZeroU64);
 pub struct InvalidGuildId;
 
 impl GuildId {
+    /// The smallest id.
+    pub const MIN: Self = Self(NonZeroU64::MIN);
+
     /// The id with this value, or `None` for zero.
     pub fn new(id: u64) -> Option<Self> {
         NonZeroU64::new(id).map(Self)

@@ -167,6 +167,15 @@ impl Template {
         Self { revision: facts.revision, facts: json.into() }
     }
 
+    /// Encodes the facts, and after them what a backend says besides, `,"name":value` for each.
+    pub fn with(facts: &Facts, others: &[u8]) -> Self {
+        let mut json = serde_json::to_vec(facts).expect("facts hold nothing that JSON cannot");
+        json.truncate(json.len() - 1);
+        json.extend_from_slice(others);
+        json.push(b'}');
+        Self { revision: facts.revision, facts: json.into() }
+    }
+
     /// The revision in it.
     pub fn revision(&self) -> Revision {
         self.revision

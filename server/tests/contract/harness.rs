@@ -35,8 +35,14 @@ pub(crate) struct TestServer {
 
 impl TestServer {
     pub(crate) async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let server = Server::bind(config(&data)).await.unwrap();
+        let mut config = config(&data);
+        change(&mut config);
+        let server = Server::bind(config).await.unwrap();
         let (addr, stop, mut tasks) = (server.addr(), CancellationToken::new(), JoinSet::new());
         tasks.spawn(server.run(stop.clone().cancelled_owned()));
         // reqwest is built without a default TLS provider; a second installation is refused.

@@ -98,7 +98,7 @@ fn only_wire_writes_json_and_sse() {
 #[test]
 fn only_http_and_those_who_call_it_know_http() {
     nobody_but(&["http", "listener", "server"], &["axum::", "hyper::"]);
-    nobody_but(&["cli", "demo", "event_source"], &["reqwest::"]);
+    nobody_but(&["cli", "demo", "event_source", "gateway"], &["reqwest::"]);
 }
 
 #[test]

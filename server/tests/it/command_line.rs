@@ -11,7 +11,7 @@ use crate::support::command::{Served, ended, guildpulse, output, printed, refusa
 use crate::support::{GUILD, SOON, Scene, Viewer, client};
 
 /// The limits that `guildpulse config` shows when nobody has set any.
-const LIMITS: &str = "max_body_bytes = 2097152\nmax_head_bytes = 65536\nhead_timeout_ms = 12500\nbody_timeout_ms = 10000\ntrusted_proxies = []\n";
+const REST: &str = "max_body_bytes = 2097152\nmax_head_bytes = 65536\nhead_timeout_ms = 12500\nbody_timeout_ms = 10000\ntrusted_proxies = []\nupstream_healthy = \"/healthy\"\nupstream_last_heartbeat = \"/lastHeartbeat\"\nupstream_version = \"/version\"\nper_viewer = false\nmax_upstream_streams = 1000\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_usage_and_bad_settings_are_one_clear_line_exit_2_and_nothing_touched() {
@@ -25,6 +25,10 @@ async fn bad_usage_and_bad_settings_are_one_clear_line_exit_2_and_nothing_touche
     for (arguments, words) in [
         ("serve --config missing.toml", &["missing.toml"][..]),
         ("serve --config .", &["cannot read", "."]),
+        ("serve --upstream backend:3001", &["--upstream", "http://backend:3001"]),
+        ("serve --upstream http://127.0.0.1:1 --upstream-healthy bot", &["--upstream-healthy", "slash"]),
+        ("serve --upstream http://127.0.0.1:1 --upstream-ca missing.pem", &["missing.pem"]),
+        ("serve --upstream http://127.0.0.1:1 --demo", &["demo", "upstream", "choose one"]),
         ("serve --config binary.toml", &["binary.toml"]),
         ("serve --config unknown.toml", &["unknown.toml:2", "lissten", "expected one of"]),
         ("serve --config wrong.toml", &["wrong.toml:1", "80"]),
@@ -107,7 +111,7 @@ async fn an_empty_variable_counts_as_not_set() {
     }
     let output = output(command).await;
     let expected = "listen = \"127.0.0.1:3001\"\ndata = \"./guildpulse-data\"\ndemo = false\nlog_format = \"human\"\nretention_days = 100\ndrain_seconds = 5\ncors_origins = []\njwt_algorithm = \"HS256\"\n";
-    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{expected}{LIMITS}"), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{expected}{REST}"), "{output:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,7 +124,7 @@ async fn flags_win_over_the_environment_and_that_over_the_file() {
     command.env("GUILDPULSE_LISTEN", "127.0.0.1:4").env("GUILDPULSE_ADMIN_LISTEN", "127.0.0.1:5");
     let said = String::from_utf8(output(command).await.stdout).unwrap();
     let expected = "listen = \"127.0.0.1:3\"\nadmin_listen = \"127.0.0.1:5\"\ndata = \"from-file\"\ndemo = false\nlog_format = \"human\"\nretention_days = 100\ndrain_seconds = 5\ncors_origins = []\nbot_token = \"hidden\"\njwt_algorithm = \"HS256\"\n";
-    assert_eq!(said, format!("{expected}{LIMITS}"));
+    assert_eq!(said, format!("{expected}{REST}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

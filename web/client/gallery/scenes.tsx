@@ -1,8 +1,9 @@
 import type { ReactNode } from 'react'
-import { UNKNOWN, type GuildStatusSnapshot } from '../dist/core/guildStatus.js'
+import { UNKNOWN, type GuildStatusSnapshot } from '../dist/core/snapshot.js'
 import type { GuildStatus } from '../dist/core/status.js'
 import { BotStatus } from '../dist/react/index.js'
-import { GuildView } from '../dist/react/status/GuildBotStatus.js'
+import { BotStatusView } from '../dist/react/status/BotStatusView.js'
+import { lookOfSnapshot } from '../dist/core/look.js'
 
 /** A state, and what it looks like. */
 export interface Scene {
@@ -40,7 +41,7 @@ const POLLS: GuildStatusSnapshot = { ...LIVE, connectionState: 'error', isConfir
 function guild(name: string, status: Partial<GuildStatus> | undefined, snapshot: Partial<GuildStatusSnapshot> = {}): Scene {
   const known = status && { ...ONLINE, ...status }
   const seen = { ...LIVE, ...snapshot, status: known }
-  return { name, shown: <GuildView snapshot={seen} onReconnect={() => {}} /> }
+  return { name, shown: <BotStatusView look={lookOfSnapshot(seen)} onReconnect={() => {}} /> }
 }
 
 function offline(reason: string): Scene {
@@ -67,7 +68,10 @@ export const GUILD: Scene[] = [
   guild('guild-online-polling', {}, POLLS),
   guild('guild-offline-polling', { ...down, state: 'offline', reason: 'heartbeat_timeout' }, POLLS),
   guild('guild-waiting', undefined, { ...UNKNOWN, connectionState: 'error' }),
-  guild('guild-lost', {}, { ...POLLS, confirmedAt: Date.now() - 180_000 }),
+  guild('guild-lost', {}, { ...POLLS, isLost: true }),
   guild('guild-signed-out', {}, { ...POLLS, access: 'signed-out' }),
   guild('guild-forbidden', {}, { ...POLLS, access: 'forbidden' }),
 ]
+
+/** The word from before the server's restart, which stays for a moment, or here for as long as the page. */
+export const MUTED = guild('guild-muted', { state: 'unknown', reason: 'server_restarted' }, { before: ONLINE })

@@ -44,7 +44,7 @@ test('attw finds nothing for users of ESM', () => {
 
 test('the tarball holds what was built, its sources and nothing else', () => {
   expect(files.filter((file) => !/^(dist|src)\/[\w/]+\.(js|js\.map|d\.ts|d\.ts\.map|ts|tsx)$/.test(file))).toEqual(
-    ['README.md', 'package.json', 'styles.css', 'tailwind.css'].filter((file) => existsSync(join(root, file))),
+    ['README.md', 'css.d.ts', 'package.json', 'styles.css', 'tailwind.css'].filter((file) => existsSync(join(root, file))),
   )
   const sources = files.filter((file) => file.startsWith('src/'))
   expect(sources).not.toEqual([])
@@ -65,16 +65,17 @@ test('every export has its file and its types', () => {
   expect(sideEffects).toEqual(hasStyles ? ['**/*.css'] : false)
 })
 
-test('lock files of this folder and of the example say no address, and know what the package needs', () => {
-  const folders = ['.', 'fixtures/vite', 'peers/minimum', 'peers/newest', '../../examples/nextjs']
-  const { dependencies, peerDependencies } = JSON.parse(read('package.json'))
-  for (const folder of folders) {
+test('who runs the example gets what the package needs', () => {
+  const lock = JSON.parse(readFileSync(join(root, '../../examples/nextjs/package-lock.json'), 'utf8'))
+  const { dependencies } = JSON.parse(read('package.json'))
+  expect(lock.packages['node_modules/guildpulse'].dependencies).toEqual(dependencies)
+})
+
+test('no lock file names an address', () => {
+  for (const folder of ['.', 'fixtures/vite', 'peers/minimum', 'peers/newest', '../../examples/nextjs']) {
     const { packages } = JSON.parse(readFileSync(join(root, folder, 'package-lock.json'), 'utf8'))
     const locked = Object.values<{ resolved?: string }>(packages)
     expect(locked.filter(({ resolved = 'file:' }) => !resolved.startsWith('file:'))).toEqual([])
-    const ours = packages['node_modules/guildpulse']
-    // npm believes what is locked of a folder, and does not look into it.
-    if (ours) expect(ours).toMatchObject({ dependencies, peerDependencies })
   }
 })
 
@@ -155,16 +156,9 @@ describe('the size, compressed and without peers', () => {
     return Object.fromEntries(measured.map((entry) => [entry.name, entry]))
   }
 
-  // Since BotStatus is there, React and Query add 4.8 kB. The budget stands, and this test fails once it is kept.
-  test.fails('keeps to the budgets of .size-limit.json, and React and Query add 3.0 kB to the core', () => {
+  test('keeps to the budgets of .size-limit.json, and React and Query add 3.0 kB to the core', () => {
     const measured = sizes()
     expect(Object.values(measured).filter(({ passed }) => passed !== true)).toEqual([])
     expect(measured['react and query, with the core']!.size - measured.core!.size).toBeLessThanOrEqual(3000)
-  })
-
-  test('keeps to all other budgets', () => {
-    const { 'react and query, with the core': over, ...others } = sizes()
-    expect(over).toBeDefined()
-    expect(Object.values(others).filter(({ passed }) => passed !== true)).toEqual([])
   })
 })

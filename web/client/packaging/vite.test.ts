@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import type { Page } from 'playwright-core'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { App, complaints } from './app.js'
 import { StatusServer } from './server.js'
 
@@ -60,14 +60,24 @@ test('it compiles with all declarations checked, and builds without a warning', 
 test.each(['production', 'development'])('built for %s, the page of a server hydrates and is live, without a word', async (mode) => {
   await build(mode)
   for (const rendered of ['connecting undefined', 'Connecting...', 'Check Discord']) expect(html).toContain(rendered)
-  const { heard } = await visit()
+  const { page, heard } = await visit()
+  // The stylesheet of the package is there.
+  expect(await page.locator('#followed [data-guildpulse]').evaluate((it) => getComputedStyle(it).display)).toBe('flex')
+  // One stream for the hook for any server, and one for all who know guildpulse.
+  expect(server.open).toBe(2)
   expect(heard).toEqual([])
+  await page.close()
+  await vi.waitFor(() => expect(server.open).toBe(0), SOON)
 })
 
-test('Tailwind finds the classes in the installed package', async () => {
-  const { page } = await visit()
-  const dot = page.locator('#followed [data-part=dot]')
-  expect(await dot.boundingBox()).toMatchObject({ width: 12, height: 12 })
-  const colour = (selector: string) => page.locator(selector).evaluate((element) => getComputedStyle(element).color)
-  expect(await colour('#followed [data-part=dot]')).not.toBe(await colour('#given [data-part=dot]'))
+test('with Tailwind it has its looks, and a utility wins over them', async () => {
+  const page = await (await app.browse({ colorScheme: 'dark' })).newPage()
+  await page.goto(`${url}/tailwind.html`)
+  const root = page.locator('[data-guildpulse]')
+  await root.waitFor(SOON)
+  expect(await root.locator('[data-part=dot]').boundingBox()).toMatchObject({ width: 12, height: 12 })
+  const style = (property: 'padding' | 'color', part = root) => part.evaluate((it, of) => getComputedStyle(it)[of], property)
+  expect(await style('padding')).toBe('28px')
+  // The theme's red-400, which is the one for the dark.
+  expect(await style('color', root.locator('[data-part=word]'))).toBe('oklch(0.704 0.191 22.216)')
 })

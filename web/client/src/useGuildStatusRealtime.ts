@@ -4,9 +4,10 @@ import { useQuery, useQueryClient, type UseQueryResult } from '@tanstack/react-q
 import { useMemo, useRef } from 'react'
 import type { ConnectionState } from './core/eventStream.js'
 import { GuildStatusError } from './core/fetchGuildStatus.js'
-import { POLL_MS, type Follower, type GuildStatusSnapshot, type GuildStatusSource } from './core/guildStatus.js'
+import { POLL_MS } from './core/guildStatus.js'
+import type { Follower, GuildStatusSnapshot, GuildStatusSource } from './core/snapshot.js'
 import type { GuildStatus } from './core/status.js'
-import { guildStatusKey, guildStatusOptions } from './query/guildStatusOptions.js'
+import { guildStatusOptions } from './query/guildStatusOptions.js'
 import { useGuildStatusSnapshot } from './react/useGuildStatusSnapshot.js'
 
 /** Where the status comes from, and who is told what goes wrong. */
@@ -34,26 +35,25 @@ export function useGuildStatusRealtime<T = GuildStatus>(
   options: UseGuildStatusRealtimeOptions<T> = {},
 ): GuildStatusRealtime<T> {
   const client = useQueryClient()
-  const { onParseError, onUnauthorized, select, ...source } = options
   const id = guildId ?? ''
-  const queryKey = guildStatusKey(id)
-  const written = useRef<GuildStatus>(undefined)
-  const followed = guildId ? { guildId, ...source } : null
-  const { selected: state, reconnect } = useGuildStatusSnapshot(followed, connectionAndPolls, {
-    onParseError,
-    onUnauthorized,
+  const asking = guildStatusOptions(id, options)
+  const { queryKey } = asking
+  const written = useRef<GuildStatus | undefined>(undefined)
+  const following = {
+    ...options,
     onPollNeeded: () => void client.invalidateQueries({ queryKey, exact: true }, { cancelRefetch: false }),
-    onSnapshot: ({ status, confirmedAt }) => {
+    onSnapshot: ({ status, confirmedAt }: GuildStatusSnapshot) => {
       // What was written once is not written again because the connection has changed: it is no younger for that.
       if (!status || !confirmedAt || status === written.current) return
       written.current = status
       client.setQueryData(queryKey, status, { updatedAt: confirmedAt })
     },
-  })
-  const [connectionState, polls] = state.split(' ') as [ConnectionState, string]
+  }
+  const { selected, reconnect } = useGuildStatusSnapshot(guildId, following, connectionAndPolls)
+  const [connectionState, polls] = selected.split(' ') as [ConnectionState, string]
   const query = useQuery({
-    ...guildStatusOptions(id, source),
-    select: select as (status: GuildStatus) => T,
+    ...asking,
+    select: options.select as (status: GuildStatus) => T,
     enabled: id !== '',
     refetchInterval: ({ state }) => polls === 'polls' && Math.max(POLL_MS, retryAfter(state.error)),
   })
@@ -81,8 +81,6 @@ function withConnection<T>(
   connectionState: ConnectionState,
   reconnect: () => void,
 ): GuildStatusRealtime<T> {
-  // But for one that seldom changes: of a result of which nothing is read, everything counts.
-  void query.isPending
   const result = { connectionState, reconnect }
   for (const key of Object.keys(query) as (keyof typeof query)[]) {
     Object.defineProperty(result, key, { enumerable: true, get: () => query[key] })

@@ -18,7 +18,9 @@ interface Row {
 /** The tables of options by the name of their type. */
 const tables = [...readme.matchAll(/<!-- options: (\w+) -->\n\n\|.*\n\|[-|]+\n((?:\|.*\n)+)/g)].map(([, name, body]) => {
   const rows = body!.trimEnd().split('\n').map((line): Row => {
-    const [option, type, standard] = line.split('|').slice(1).map((cell) => cell.trim().replaceAll('`', ''))
+    // A bar within a cell is escaped.
+    const cells = line.split(/(?<!\\)\|/).slice(1).map((cell) => cell.trim().replaceAll('`', '').replaceAll('\\|', '|'))
+    const [option, type, standard] = cells
     return { option: option!, type: type!, standard: standard! }
   })
   return { name: name!, rows }
@@ -28,9 +30,14 @@ const tables = [...readme.matchAll(/<!-- options: (\w+) -->\n\n\|.*\n\|[-|]+\n((
 function compile(files: Record<string, string>): string {
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
   const to = (path: string) => relative(folder, join(root, path))
+  const paths = {
+    guildpulse: [to('src/index.ts')],
+    'guildpulse/styles.css': [to('css.d.ts')],
+    'guildpulse/*': [to('src/*/index.ts')],
+  }
   const config = {
     extends: to('tsconfig.json'),
-    compilerOptions: { types: [], noUnusedLocals: false, paths: { guildpulse: [to('src/index.ts')], 'guildpulse/*': [to('src/*/index.ts')] } },
+    compilerOptions: { types: [], noUnusedLocals: false, paths },
     include: [],
     files: Object.keys(files),
   }
@@ -40,7 +47,8 @@ function compile(files: Record<string, string>): string {
 }
 
 test('the tables of options have every option with its type, and say which are required', () => {
-  expect(tables.map(({ name }) => name)).toEqual(['UseGuildStatusRealtimeOptions', 'UseSSEOptions'])
+  const names = ['GuildBotStatusProps', 'ControlledBotStatusProps', 'UseGuildStatusRealtimeOptions', 'UseSSEOptions']
+  expect(tables.map(({ name }) => name)).toEqual(names)
   const claims = tables.map(({ name, rows }) => {
     const fields = rows.map(({ option, type, standard }) =>
       standard === 'required' ? `  ${option}: ${type}` : `  ${option}?: (${type}) | undefined`,
@@ -48,8 +56,10 @@ test('the tables of options have every option with its type, and say which are r
     return `interface Documented${name} {\n${fields.join('\n')}\n}\nexport const same${name}: Same<Documented${name}, Plain<${name}>> = true\n`
   })
   const same = [
-    `import type { GuildStatus, ParseError, ${tables.map(({ name }) => name).join(', ')} } from 'guildpulse'`,
-    'type Plain<T> = { [K in keyof T]: T[K] }',
+    `import type { BotStatusLabels, ConnectionState, GuildStatus, ParseError, ${names.join(', ')} } from 'guildpulse'`,
+    `import type { Locale } from 'date-fns'`,
+    // What one form must not have is there to tell the two apart.
+    'type Plain<T> = { [K in keyof T as [T[K]] extends [undefined] ? never : K]: T[K] }',
     'type Same<A, B> = (<T>() => T extends Plain<A> ? 1 : 2) extends <T>() => T extends Plain<B> ? 1 : 2 ? true : false',
   ]
   expect(compile({ 'options.ts': [...same, ...claims].join('\n') })).toBe('')
@@ -60,6 +70,12 @@ test('the numbers in the tables are those of the code', () => {
   expect(numbers.map(({ option }) => option)).toEqual(['maxRetries', 'initialRetryDelay', 'maxRetryDelay'])
   const code = readFileSync(join(root, 'src/core/eventStream.ts'), 'utf8')
   for (const { option, standard } of numbers) expect(code).toMatch(new RegExp(`\\b${option} = ${standard}\\b`))
+})
+
+test('the problems of the routes are those of the code', () => {
+  const told = [...readme.matchAll(/^\| (\d{3}) \| `(\w+)` \|/gm)].map(([, status, code]) => `${code}: ${status}`)
+  const code = readFileSync(join(root, 'src/next/problem.ts'), 'utf8')
+  expect(told).toEqual([...code.matchAll(/^  (\w+): \[(\d{3}),/gm)].map(([, code, status]) => `${code}: ${status}`))
 })
 
 test('every example compiles strictly', () => {

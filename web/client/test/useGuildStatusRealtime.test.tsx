@@ -187,7 +187,7 @@ describe('polls', () => {
     const onUnauthorized = vi.fn()
     let reconnect = () => {}
     const { text } = show({ onUnauthorized, read: (result) => (reconnect = result.reconnect) })
-    // React 18 renders nothing within act(), so that it has to hear the answer before the time that follows.
+    // React 18.2 renders only when an act is over.
     await stage.pass(0)
     await stage.pass(600_000)
     expect(text()).toBe('undefined error')

@@ -91,6 +91,11 @@ export class World implements Environment {
     return this.#now
   }
 
+  /** Somebody sets the clock. */
+  turnBack(ms: number): void {
+    this.#now -= ms
+  }
+
   random(): number {
     return this.chance
   }

@@ -21,16 +21,23 @@ pub(super) fn run(flags: Flags) -> Result<ExitCode, Failure> {
         let (mut first, mut second) = listen().map_err(Failure::running)?;
         let hangups = Hangups::listen().map_err(Failure::running)?;
         let (demo, data) = (config.demo, config.data.clone());
+        let upstream = config.upstream.upstream.clone();
         let public_url = config.public_url.clone();
         let server = Server::bind(config).await.map_err(Failure::usage)?;
         for made in server.made() {
             tracing::info!("{made}");
         }
         let admin = server.admin_addr().map(tracing::field::display);
+        let mode = match upstream {
+            Some(_) => "gateway",
+            None if demo => "demo",
+            None => "server",
+        };
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
-            mode = if demo { "demo" } else { "server" },
-            data = if demo { "none, all in memory".into() } else { data.display().to_string() },
+            mode,
+            data = if mode == "server" { data.display().to_string() } else { "none, all in memory".into() },
+            upstream = upstream.map(tracing::field::display),
             admin,
             "listening on http://{}",
             server.addr()

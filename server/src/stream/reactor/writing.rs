@@ -31,14 +31,14 @@ impl<'a> Delivery<'a> {
         viewer.queued = false;
         let seat = viewer.next_dirty()?;
         let guild = viewer.seats[seat].guild;
-        Some(Self { key, seat, guild, id: index.id(guild), status: index.status(guild) })
+        Some(Self { key, seat, guild, id: index.id(guild).guild(), status: index.status(guild) })
     }
 }
 
 impl Reactor {
     /// Writes to those who are waiting for it, one status to each in its turn.
     pub(super) fn write(&mut self, now: Monotonic) {
-        let Self { viewers, index, queue, frame, metrics, monitor, .. } = self;
+        let Self { viewers, index, queue, frame, metrics, source, .. } = self;
         let mut framed = None;
         let (mut delivered, mut blocked, mut gone) = (0, Vec::new(), Vec::new());
         let mut left = SLICE.min(queue.len());
@@ -58,7 +58,7 @@ impl Reactor {
                     Ok(Taken::Whole | Taken::Cut) => {
                         delivered += u64::from(cause.is_some());
                         if let Some(Cause::Received(at)) = cause {
-                            metrics.delivery.took(monitor.clock().monotonic().saturating_sub(at));
+                            metrics.delivery.took(source.clock().monotonic().saturating_sub(at));
                         }
                     }
                     Err(_) => {

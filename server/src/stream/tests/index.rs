@@ -1,6 +1,7 @@
 //! The index beside a plain map.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::num::NonZeroU64;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -9,6 +10,7 @@ use proptest::test_runner::Config;
 use slotmap::SlotMap;
 
 use super::super::index::{GuildKey, Index, Member, Place, ViewerKey};
+use crate::hub::Subject;
 use crate::wire::{Facts, GuildId, Revision, ShardKey, State, Template, UnixMillis};
 
 #[derive(Debug, Clone)]
@@ -43,7 +45,7 @@ struct Watched {
 
 #[derive(Debug, Default)]
 struct Plain {
-    guilds: BTreeMap<GuildId, Watched>,
+    guilds: BTreeMap<Subject, Watched>,
     shared: HashMap<Place, u64>,
 }
 
@@ -60,7 +62,7 @@ impl Plain {
 struct Both {
     index: Index,
     plain: Plain,
-    viewers: SlotMap<ViewerKey, GuildId>,
+    viewers: SlotMap<ViewerKey, Subject>,
 }
 
 impl Both {
@@ -98,7 +100,7 @@ impl Both {
         }
     }
 
-    fn join(&mut self, guild: GuildId, place: Place, says: u64) {
+    fn join(&mut self, guild: Subject, place: Place, says: u64) {
         let viewer = self.viewers.insert(guild);
         let (_, at) = self.index.join(guild, place, &template(says), Member { viewer, seat: seat(viewer) });
         if !self.plain.guilds.contains_key(&guild) {
@@ -146,8 +148,10 @@ impl Both {
     }
 }
 
-fn id(number: u64) -> GuildId {
-    GuildId::new(number).unwrap()
+fn id(number: u64) -> Subject {
+    let guild = GuildId::new(number / 2 + 1).unwrap();
+    // Some guilds are watched by somebody alone, too.
+    NonZeroU64::new(number % 2).map_or(Subject::of_all(guild), |whose| Subject::of_one(guild, whose))
 }
 
 /// Nobody knows of a shard at first, which is a place as well.

@@ -2,6 +2,7 @@
 
 use super::super::Handoff;
 use super::scene::{Asked, Scene, guild, poll};
+use crate::hub::Subject;
 
 #[test]
 fn a_stream_leaves_http_with_the_first_flush_after_it_has_said_everything() {
@@ -15,7 +16,7 @@ fn a_stream_leaves_http_with_the_first_flush_after_it_has_said_everything() {
     assert!(poll(&mut opening).is_none());
     assert!(handoff.is_offered() && handoff.take().is_none(), "that was a flush of something else");
     handoff.flushed();
-    assert!(handoff.take().is_some_and(|adoption| adoption.guilds == [(guild(0), 0)]));
+    assert!(handoff.take().is_some_and(|adoption| adoption.guilds == [(Subject::of_all(guild(0)), 0)]));
     assert!(handoff.take().is_none(), "it has left");
 }
 

@@ -12,12 +12,12 @@ use mio::Events;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::{Value, json};
 
-use super::super::{Adoption, Desk, Handoff, Opening, Permits, Reactor, Reactors};
+use super::super::{Adoption, Desk, Handoff, Opening, Permits, Reactor, Reactors, Source};
 use super::far_end::{FarEnd, connection};
 use crate::auth::Holder;
 use crate::clock::Clock;
 use crate::config::Limits;
-use crate::hub::Hub;
+use crate::hub::{Hub, Subject};
 use crate::limits::{ConnectionPlace, Connections, Viewers};
 use crate::liveness::{Monotonic, Stored};
 use crate::metrics::Metrics;
@@ -110,7 +110,8 @@ impl Scene {
         let (desks, polls): (Vec<_>, Vec<_>) = (0..count).map(|_| Desk::open().unwrap()).unzip();
         let hub = Hub::new(desks.iter().map(Desk::inbox).collect());
         let monitor = Arc::new(Monitor::new(clock, BOOT, Stored::default(), None, hub, metrics.clone()));
-        let reactor = |(poll, desk): (_, &Desk)| Reactor::new(poll, desk.clone(), monitor.clone(), metrics.clone());
+        let reactor =
+            |(poll, desk): (_, &Desk)| Reactor::new(poll, desk.clone(), Source::Monitor(monitor.clone()), metrics.clone());
         let threads = polls.into_iter().zip(&desks).map(reactor).collect();
         let most = usize::MAX >> 4;
         Self {
@@ -157,7 +158,8 @@ impl Scene {
         let holder = Holder::Viewer("somebody".into());
         let place = self.places.admit(&holder, IpAddr::from(Ipv4Addr::LOCALHOST).into()).unwrap();
         let permits = Permits::new(place, self.metrics.clone());
-        Opening::new(&self.monitor, guilds, asked.framing, asked.token, permits, handoff.clone())
+        let guilds: Vec<_> = guilds.iter().copied().map(Subject::of_all).collect();
+        Opening::new(&Source::Monitor(self.monitor.clone()), &guilds, asked.framing, asked.token, permits, handoff.clone())
     }
 
     /// Begins a stream as HTTP does. The viewer has its first statuses, and the connection has not left

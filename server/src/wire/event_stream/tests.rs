@@ -67,9 +67,11 @@ fn a_field_has_a_name_and_a_value_less_one_space() {
 }
 
 #[test]
-fn comments_pass_over_and_are_no_event() {
-    check(": a\n:\n::\ndata: b\n: data: c\n\n: d\n\n", &[data("b")]);
-    check(":\n\n\n\n", &[]);
+fn comments_are_told_and_are_no_event() {
+    let comment = Item::Comment;
+    let expected = [comment.clone(), comment.clone(), comment.clone(), comment.clone(), data("b"), comment.clone()];
+    check(": a\n:\n::\ndata: b\n: data: c\n\n: d\n\n", &expected);
+    check(":\n\n\n\n", &[comment]);
 }
 
 #[test]
@@ -174,6 +176,7 @@ fn slowly(stream: &[u8]) -> Vec<Item> {
                     items.push(message(kind, &lines.join("\n"), &id));
                 }
             }
+            "" => items.push(Item::Comment),
             "event" => kind = value,
             "data" => lines.push(value),
             "id" if !value.contains('\0') => id = value,

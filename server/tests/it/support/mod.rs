@@ -1,5 +1,6 @@
 //! A server to talk to, and clients that share no code with it.
 
+pub(crate) mod backend;
 pub(crate) mod browser;
 pub(crate) mod by_hand;
 pub(crate) mod command;

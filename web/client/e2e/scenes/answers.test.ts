@@ -39,7 +39,7 @@ function pollOnly(browser: BrowserName, what: string, answer: Answer): void {
       await refetch(view)
       expect(await view.now()).toMatchObject({ state: 'offline', word: 'Offline · stopped responding' })
     }, { timeout: SOON, interval: 1000 })
-    // The second answer beside a second refusal: there is no stream here.
+    // Beside answers it was refused again and again: there is no stream here.
     const asked = stage.site.all('stream').length
     await pause(AS_LONG_AS_A_REVIVAL)
     expect(stage.site.all('stream')).toHaveLength(asked)
@@ -110,7 +110,8 @@ scene('a stream does not outlive the credential of its viewer, whom a poll calls
   stage.site.instead.status = always(401)
   await refetch(view)
   await view.sees({ state: 'signed-out', word: 'Signed out', action: 'Click to retry' })
-  expect(stage.site.open).toEqual([])
+  // The browser's end of it reaches the site a moment later.
+  await vi.waitFor(() => expect(stage.site.open).toEqual([]), SOON)
   const asked = stage.site.asked.length
   await pause(AS_LONG_AS_A_REVIVAL)
   expect(stage.site.asked).toHaveLength(asked)

@@ -1,5 +1,6 @@
 import { browser } from './environment.js'
-import { GuildStatusConnection, type Follower, type GuildStatusSource } from './guildStatus.js'
+import { GuildStatusConnection } from './guildStatus.js'
+import type { Follower, GuildStatusSource } from './snapshot.js'
 
 /** The connections of this page, so that all who look at one guild look at one. */
 const connections = new Map<string, GuildStatusConnection>()
@@ -28,7 +29,7 @@ export interface Following {
   leave: () => void
 }
 
-/** The connection to this source, if somebody follows it. */
-export function knownConnection(source: GuildStatusSource): GuildStatusConnection | undefined {
-  return connections.get(keyOfSource(source))
+/** The connection of this key, if somebody follows it. */
+export function knownConnection(key: string): GuildStatusConnection | undefined {
+  return connections.get(key)
 }

@@ -44,7 +44,8 @@ export const browser: Environment = {
   now: () => Date.now(),
   random: () => Math.random(),
   after(ms, callback) {
-    const timer = setTimeout(callback, ms)
+    // A browser takes what does not fit into 31 bits as nothing.
+    const timer = setTimeout(callback, Math.min(ms, 2 ** 31 - 1))
     return () => clearTimeout(timer)
   },
   page: {

@@ -1,5 +1,5 @@
 import { browser, type Environment } from './environment.js'
-import { parseGuildStatus, parseJson, ParseError, type GuildStatus } from './status.js'
+import { readGuildStatus, type GuildStatus } from './status.js'
 
 /** How long an answer may take, in milliseconds. */
 export const POLL_DEADLINE_MS = 10_000
@@ -46,7 +46,7 @@ export interface FetchGuildStatusOptions {
 export async function fetchGuildStatus(
   url: string,
   guildId: string,
-  { signal, withCredentials, headers, known, parse = parseGuildStatus, environment = browser }: FetchGuildStatusOptions = {},
+  { signal, withCredentials, headers, known, parse, environment = browser }: FetchGuildStatusOptions = {},
 ): Promise<Answered> {
   const deadline = new AbortController()
   const abort = () => deadline.abort(signal?.reason)
@@ -65,10 +65,8 @@ export async function fetchGuildStatus(
     })
     if (response.status === 304 && known) return known
     if (!response.ok) throw new GuildStatusError(response.status, retryAfter(response, environment.now()))
-    const text = await response.text()
-    const data = parseJson(text)
-    if (data === undefined) throw new ParseError('status: expected JSON', text)
-    return { status: parse(data, guildId), etag: response.headers.get('etag') ?? undefined }
+    const status = readGuildStatus(await response.text(), guildId, parse)
+    return { status, etag: response.headers.get('etag') ?? undefined }
   } finally {
     cancel()
     signal?.removeEventListener('abort', abort)

@@ -5,10 +5,12 @@
  * gone. So a stream is confirmed by a status soon after it was opened, and by one now and then from then on.
  */
 import { browser, type Environment, type PageChange } from './environment.js'
-import { EventStream, type ConnectionState } from './eventStream.js'
+import { EventStream } from './eventStream.js'
 import { fetchGuildStatus, GuildStatusError, type Answered } from './fetchGuildStatus.js'
 import { Newest } from './newest.js'
-import { parseGoodbye, parseGuildStatus, parseHello, parseJson, ParseError, type GuildStatus, type Hello } from './status.js'
+import { statusUrlOf, UNKNOWN, type Access, type Follower, type GuildStatusSnapshot, type GuildStatusSource } from './snapshot.js'
+import { parseGoodbye, parseHello, parseJson, ParseError, readGuildStatus, type GuildStatus, type Hello } from './status.js'
+import { Timers } from './timers.js'
 
 /** How long an open stream may take to its first status. */
 const CONFIRM_MS = 5000
@@ -16,65 +18,18 @@ const CONFIRM_MS = 5000
 export const POLL_MS = 60_000
 /** How long between attempts once the retries are spent; half of it is added or taken away by chance. */
 const REVIVE_MS = 10_000
+/** After so many refusals beside polls that are answered there is no stream. A server that restarts has both back by then. */
+const REFUSALS = 3
 /** How long a page is hidden until its stream is closed. */
 const PAUSE_MS = 60_000
-
-/** Where and how the status of a guild is to be had. */
-export interface GuildStatusSource {
-  guildId: string
-  /** The stream; `/api/guilds/{guildId}/status/stream` if left out. */
-  streamUrl?: string | undefined
-  /** The same as JSON; `/api/guilds/{guildId}/status` if left out. */
-  statusUrl?: string | undefined
-  /** Whether cookies go to another origin. */
-  withCredentials?: boolean | undefined
-  /** Another value is another connection, as for another user whose cookie is sent. */
-  shareKey?: string | undefined
-  /** Reads what another server says; throws what is wrong with it. */
-  parse?: ((data: unknown, guildId: string) => GuildStatus) | undefined
-}
-
-/** Whether the viewer may see the guild, as far as the server has said. */
-export type Access = 'granted' | 'signed-out' | 'forbidden'
-
-/** Everything that is known at one moment. It is the same object until something changes. */
-export interface GuildStatusSnapshot {
-  readonly status: GuildStatus | undefined
-  readonly connectionState: ConnectionState
-  /** Whether the stream works, so that nothing has to be polled. */
-  readonly isConfirmed: boolean
-  readonly access: Access
-  /** When a status was heard or answered last, in milliseconds since 1970. */
-  readonly confirmedAt: number | undefined
-  /** How many statuses came on the stream. */
-  readonly frames: number
-  /** What has to be added to our clock to have the server's, in milliseconds. */
-  readonly clockOffset: number
-}
-
-/** What is known before anything was heard. */
-export const UNKNOWN: GuildStatusSnapshot = {
-  status: undefined,
-  connectionState: 'connecting',
-  isConfirmed: false,
-  access: 'granted',
-  confirmedAt: undefined,
-  frames: 0,
-  clockOffset: 0,
-}
-
-/** Who follows a status, and what it does for all who do. */
-export interface Follower {
-  onChange: () => void
-  /** Data that is none. The connection goes on. */
-  onParseError?: ((error: ParseError) => void) | undefined
-  /** The viewer's credential is not valid, or not any more. */
-  onUnauthorized?: (() => void) | undefined
-  /** Asks now, by {@link GuildStatusConnection.poll}, and goes on doing so each minute while the stream is not confirmed. */
-  onPollNeeded?: (() => void) | undefined
-}
-
-type TimerName = 'confirm' | 'check' | 'silence' | 'poll' | 'revive' | 'pause' | 'release'
+/** Two polls. */
+const LOST_MS = 2 * POLL_MS
+/** A timer that is later than this has slept with the machine. */
+const SLEPT_MS = 5000
+/** How long what was known before the server's restart is shown. Bots are heard again within that time. */
+const RESTART_MS = 5000
+/** Why the server knows nothing after its own restart. */
+const RESTARTED = 'server_restarted'
 
 export class GuildStatusConnection {
   readonly #source: GuildStatusSource
@@ -83,8 +38,7 @@ export class GuildStatusConnection {
   readonly #stream: EventStream
   readonly #followers = new Set<Follower>()
   readonly #newest = new Newest()
-  /** What has to be called so that something does not happen. */
-  readonly #timers = new Map<TimerName, () => void>()
+  readonly #timers: Timers<'confirm' | 'check' | 'silence' | 'poll' | 'revive' | 'pause' | 'release' | 'lost' | 'restart'>
   #snapshot = UNKNOWN
   #unwatch: (() => void) | undefined
   #hello: Hello | undefined
@@ -94,22 +48,24 @@ export class GuildStatusConnection {
   #isPaused = false
   /** Whether a poll was made since the stream was lost or first failed. */
   #isPolling = false
+  /** Whether the newest poll was answered with a status. */
+  #isAnswered = false
   /** How often in a row the answer to the stream was none of a stream, although polls were answered. */
   #refusals = 0
   #mayStream = true
   /** When the server may be asked again. */
   #notBefore = 0
-  #poll: { asked: number; answer: Promise<GuildStatus>; abort: AbortController } | undefined
+  #poll: { answer: Promise<GuildStatus>; abort: AbortController } | undefined
   #answered: Answered | undefined
 
   /** Nothing is opened before it is followed. `onIdle` is called when the last follower has left. */
   constructor(source: GuildStatusSource, environment: Environment = browser, onIdle: () => void = () => {}) {
     this.#source = source
     this.#environment = environment
+    this.#timers = new Timers(environment)
     this.#onIdle = onIdle
-    const url = source.streamUrl ?? `/api/guilds/${encodeURIComponent(source.guildId)}/status/stream`
     this.#stream = new EventStream(
-      url,
+      source.streamUrl ?? `${statusUrlOf(source.guildId)}/stream`,
       source.withCredentials ?? false,
       {
         retry: () => ({}),
@@ -131,12 +87,12 @@ export class GuildStatusConnection {
 
   /** Follows the status until the returned function is called. The first follower opens the stream, the last closes it. */
   follow(follower: Follower): () => void {
-    this.#cancel('release')
+    this.#timers.cancel('release')
     this.#followers.add(follower)
     if (!this.#unwatch) this.#start()
     return () => {
       // Who leaves often comes back at once: React mounts twice, and a page that follows another has its own followers.
-      if (this.#followers.delete(follower) && this.#followers.size === 0) this.#after('release', 0, () => this.#stop())
+      if (this.#followers.delete(follower) && this.#followers.size === 0) this.#timers.start('release', 0, () => this.#stop())
     }
   }
 
@@ -144,7 +100,6 @@ export class GuildStatusConnection {
   reconnect(): void {
     if (!this.#unwatch) return
     this.#mayStream = true
-    this.#refusals = 0
     this.#become({ access: 'granted' })
     this.#connect()
     this.#needPoll()
@@ -158,9 +113,8 @@ export class GuildStatusConnection {
    */
   poll(): Promise<GuildStatus> {
     if (this.#poll) return this.#poll.answer
-    const asked = this.#environment.now()
     const abort = new AbortController()
-    const poll = { asked, abort, answer: this.#ask(asked, abort.signal) }
+    const poll = { abort, answer: this.#ask(this.#newest.events, abort.signal) }
     this.#poll = poll
     const done = () => {
       if (this.#poll === poll) this.#poll = undefined
@@ -173,26 +127,28 @@ export class GuildStatusConnection {
     this.#unwatch = this.#environment.page.watch((change) => this.#pageChanged(change))
     this.#isPolling = false
     this.#connect()
+    this.#countDown()
     if (!this.#environment.page.isVisible()) this.#pageChanged('hidden')
   }
 
   #stop(): void {
     this.#unwatch?.()
     this.#unwatch = undefined
-    for (const cancel of this.#timers.values()) cancel()
-    this.#timers.clear()
+    this.#timers.cancelAll()
     this.#poll?.abort.abort()
     this.#stream.close()
     this.#lose()
-    this.#become({ connectionState: 'connecting' })
+    this.#become({ connectionState: 'connecting', isLost: false, before: undefined })
     this.#onIdle()
   }
 
   #connect(): void {
+    this.#isPaused = false
     if (!this.#mayStream || this.#snapshot.access !== 'granted') return
     this.#lose()
-    this.#cancel('revive')
-    this.#isPaused = false
+    this.#timers.cancel('revive')
+    this.#isAnswered = false
+    this.#refusals = 0
     this.#stream.open()
   }
 
@@ -201,8 +157,8 @@ export class GuildStatusConnection {
   #opened(): void {
     this.#hello = undefined
     this.#isFirst = true
-    this.#cancel('revive')
-    this.#after('confirm', CONFIRM_MS, () => this.#stream.fail())
+    this.#timers.cancel('revive')
+    this.#timers.start('confirm', CONFIRM_MS, () => this.#stream.fail())
   }
 
   #greeted(text: string): void {
@@ -216,30 +172,20 @@ export class GuildStatusConnection {
   #hear(text: string): void {
     const status = this.#read(text)
     if (!status) return
-    const now = this.#environment.now()
-    const counts = this.#newest.offerEvent(status, this.#isFirst, now)
+    const newest = this.#newest.afterEvent(status, this.#isFirst)
     this.#isFirst = false
-    this.#heard = now
+    this.#heard = this.#environment.now()
+    this.#isAnswered = false
     this.#refusals = 0
     this.#isPolling = false
-    this.#cancel('confirm')
-    this.#cancel('poll')
+    this.#timers.cancel('confirm', 'poll')
     this.#watch()
-    this.#become({
-      status: counts ? status : this.#snapshot.status,
-      isConfirmed: true,
-      access: 'granted',
-      confirmedAt: now,
-      frames: this.#snapshot.frames + 1,
-    })
+    this.#learn(newest, { isConfirmed: true, frames: this.#snapshot.frames + 1 })
   }
 
   #read(text: string): GuildStatus | undefined {
-    const { guildId, parse = parseGuildStatus } = this.#source
-    const data = parseJson(text)
     try {
-      if (data === undefined) throw new ParseError('status: expected JSON', text)
-      return parse(data, guildId)
+      return readGuildStatus(text, this.#source.guildId, this.#source.parse)
     } catch (error) {
       this.#report(error)
       return undefined
@@ -266,26 +212,25 @@ export class GuildStatusConnection {
 
   /** The credential is said to be invalid. If it is not, as one that was renewed, the stream goes on. */
   #askWhether(retryAfterMs: number): void {
-    const goOn = () => this.#stream.openAfter(retryAfterMs)
     this.poll().then(
       () => this.#unwatch && this.#connect(),
-      () => this.#unwatch && this.#snapshot.access === 'granted' && goOn(),
+      () => this.#unwatch && this.#snapshot.access === 'granted' && this.#stream.openAfter(retryAfterMs),
     )
   }
 
   #failed(refused: boolean): void {
     const wasConfirmed = this.#snapshot.isConfirmed
     this.#lose()
-    this.#refusals = refused ? this.#refusals + 1 : 0
-    if (this.#stream.state === 'error') this.#reviveLater()
+    this.#refusals = refused && this.#isAnswered ? this.#refusals + 1 : 0
+    if (this.#refusals >= REFUSALS) this.#pollOnly()
+    else if (this.#stream.state === 'error') this.#reviveLater()
     if (wasConfirmed || !this.#isPolling) this.#needPoll()
   }
 
   /** The stream is not confirmed any more. */
   #lose(): void {
-    this.#cancel('confirm')
-    this.#cancel('check')
-    this.#cancel('silence')
+    if (this.#snapshot.isConfirmed) this.#countDown()
+    this.#timers.cancel('confirm', 'check', 'silence')
     this.#become({ isConfirmed: false })
   }
 
@@ -294,8 +239,8 @@ export class GuildStatusConnection {
     const interval = this.#hello?.snapshotIntervalMs
     // Who announced nothing may be silent for as long as nothing changes.
     if (!interval) return
-    this.#after('check', interval * 1.3, () => this.#check())
-    this.#after('silence', interval * 2.5, () => this.#stream.fail())
+    this.#timers.start('check', interval * 1.3, () => this.#check())
+    this.#timers.start('silence', interval * 2.5, () => this.#stream.fail())
   }
 
   /** The stream is late. What a poll says shows whether something was missed. */
@@ -311,11 +256,9 @@ export class GuildStatusConnection {
   }
 
   #reviveLater(): void {
-    const wait = REVIVE_MS * (0.5 + this.#environment.random())
-    const until = Math.max(wait, this.#notBefore - this.#environment.now())
-    this.#after('revive', until, () => {
-      if (this.#environment.page.isVisible()) this.#revive()
-    })
+    const own = REVIVE_MS * (0.5 + this.#environment.random())
+    const wait = Math.max(own, this.#notBefore - this.#environment.now())
+    this.#timers.start('revive', wait, () => this.#environment.page.isVisible() && this.#revive())
   }
 
   #revive(): void {
@@ -328,79 +271,69 @@ export class GuildStatusConnection {
   #needPoll(): void {
     this.#isPolling = true
     const others = [...this.#followers].flatMap((follower) => follower.onPollNeeded ?? [])
-    if (others.length > 0) return others.forEach((poll) => poll())
-    this.#pollNow()
+    others.forEach((poll) => poll())
+    if (others.length === 0) this.#pollNow()
   }
 
   #pollNow(): void {
     if (this.#snapshot.isConfirmed || this.#snapshot.access !== 'granted' || this.#isPaused) return
     const wait = Math.max(POLL_MS, this.#notBefore - this.#environment.now())
-    this.#after('poll', wait, () => this.#pollNow())
+    this.#timers.start('poll', wait, () => this.#pollNow())
     // A failure is told by what is known, and the next poll.
     if (this.#environment.page.isVisible()) this.poll().catch(() => {})
   }
 
   async #ask(asked: number, signal: AbortSignal): Promise<GuildStatus> {
-    const { guildId, withCredentials, parse } = this.#source
-    const url = this.#source.statusUrl ?? `/api/guilds/${encodeURIComponent(guildId)}/status`
-    const { environment, known } = { environment: this.#environment, known: this.#answered }
+    const { guildId, statusUrl = statusUrlOf(guildId), withCredentials, parse } = this.#source
+    const how = { signal, withCredentials, parse, known: this.#answered, environment: this.#environment }
     try {
-      const answered = await fetchGuildStatus(url, guildId, { signal, withCredentials, known, parse, environment })
-      this.#answered = answered
-      this.#answeredWith(answered.status, asked)
-      return this.#newest.status ?? answered.status
+      this.#answered = await fetchGuildStatus(statusUrl, guildId, how)
+      const newest = this.#newest.afterAnswer(this.#answered.status, asked)
+      const wasOut = this.#snapshot.access !== 'granted'
+      this.#learn(newest)
+      if (wasOut && this.#unwatch) this.#connect()
+      this.#isAnswered = true
+      return newest
     } catch (error) {
+      this.#isAnswered = false
       if (error instanceof GuildStatusError) this.#refused(error)
       else if (error instanceof ParseError) this.#report(error)
       throw error
     }
   }
 
-  #answeredWith(status: GuildStatus, asked: number): void {
-    const counts = this.#newest.offerAnswer(status, asked)
-    const now = this.#environment.now()
-    const wasOut = this.#snapshot.access !== 'granted'
-    this.#become({ status: counts ? status : this.#snapshot.status, access: 'granted', confirmedAt: now })
-    if (wasOut && this.#unwatch) this.#connect()
-    // Twice, because the server may have been away for the stream and back for the poll.
-    if (this.#refusals >= 2) this.#pollOnly()
-  }
-
   #refused({ status, retryAfterMs }: GuildStatusError): void {
     if (retryAfterMs !== undefined) this.#notBefore = this.#environment.now() + retryAfterMs
-    if (status === 401 || status === 403) {
-      this.#leave(status === 401 ? 'signed-out' : 'forbidden')
-    } else if (status === 404) {
-      this.#pollOnly()
-    } else if (retryAfterMs !== undefined && !this.#snapshot.isConfirmed && this.#unwatch && this.#mayStream) {
-      this.#stream.openAfter(retryAfterMs)
-    }
+    if (status === 401) return this.#leave('signed-out')
+    if (status === 403) return this.#leave('forbidden')
+    if (status === 404) return this.#pollOnly()
+    const mayWait = !this.#snapshot.isConfirmed && this.#unwatch && this.#mayStream
+    if (mayWait && retryAfterMs !== undefined) this.#stream.openAfter(retryAfterMs)
   }
 
   #leave(access: Access): void {
     const isNews = this.#snapshot.access !== access
     this.#lose()
-    this.#cancel('revive')
-    this.#cancel('poll')
+    this.#timers.cancel('revive', 'poll')
     this.#become({ access })
     this.#stream.giveUp()
-    if (access === 'forbidden' || !isNews) return
-    for (const follower of [...this.#followers]) follower.onUnauthorized?.()
+    if (isNews && access === 'signed-out') for (const follower of [...this.#followers]) follower.onUnauthorized?.()
   }
 
   /** There is no stream here, so it is not asked for again. */
   #pollOnly(): void {
     this.#mayStream = false
-    this.#cancel('revive')
+    this.#timers.cancel('revive')
     this.#stream.giveUp()
   }
 
   // The page.
 
   #pageChanged(change: PageChange): void {
-    if (change === 'hidden') return this.#after('pause', PAUSE_MS, () => this.#pause())
+    if (change === 'hidden') return this.#timers.start('pause', PAUSE_MS, () => this.#pause())
     if (change === 'hide') return this.#pause()
-    this.#cancel('pause')
+    this.#timers.cancel('pause')
+    this.#countDown()
     if (this.#isPaused) {
       this.#connect()
       this.#needPoll()
@@ -414,8 +347,7 @@ export class GuildStatusConnection {
   #pause(): void {
     this.#isPaused = true
     this.#lose()
-    this.#cancel('revive')
-    this.#cancel('poll')
+    this.#timers.cancel('revive', 'poll')
     if (this.#snapshot.access === 'granted' && this.#mayStream) this.#stream.pause()
   }
 
@@ -428,25 +360,37 @@ export class GuildStatusConnection {
     else if (silence > interval * 1.3) this.#check()
   }
 
-  // Small things.
+  // What is known.
 
-  #after(name: TimerName, ms: number, callback: () => void): void {
-    this.#cancel(name)
-    const cancel = this.#environment.after(ms, () => {
-      this.#timers.delete(name)
-      callback()
-    })
-    this.#timers.set(name, cancel)
+  /** Somebody has said how the guild is. */
+  #learn(status: GuildStatus, more: Partial<GuildStatusSnapshot> = {}): void {
+    const known = this.#snapshot.status
+    let { before } = this.#snapshot
+    if (status.reason !== RESTARTED) {
+      before = undefined
+    } else if (known && known.reason !== RESTARTED) {
+      before = known
+      this.#timers.start('restart', RESTART_MS, () => this.#become({ before: undefined }))
+    }
+    this.#become({ status, before, access: 'granted', isLost: false, confirmedAt: this.#environment.now(), ...more })
+    this.#countDown()
   }
 
-  #cancel(name: TimerName): void {
-    this.#timers.get(name)?.()
-    this.#timers.delete(name)
+  /** From now on, it is too long after two polls. */
+  #countDown(): void {
+    if (!this.#unwatch) return
+    const due = this.#environment.now() + LOST_MS
+    this.#timers.start('lost', LOST_MS, () => {
+      // It begins again when the page is seen.
+      if (!this.#environment.page.isVisible()) return
+      if (this.#environment.now() - due > SLEPT_MS) this.#countDown()
+      else this.#become({ isLost: !this.#snapshot.isConfirmed })
+    })
   }
 
   #become(change: Partial<GuildStatusSnapshot>): void {
-    const known: Partial<Record<string, unknown>> = this.#snapshot as unknown as Record<string, unknown>
-    if (Object.entries(change).every(([key, value]) => known[key] === value)) return
+    const keys = Object.keys(change) as (keyof GuildStatusSnapshot)[]
+    if (keys.every((key) => change[key] === this.#snapshot[key])) return
     this.#snapshot = { ...this.#snapshot, ...change }
     for (const follower of [...this.#followers]) follower.onChange()
   }

@@ -8,34 +8,26 @@ import { compareRevisions, type GuildStatus } from './status.js'
  */
 export class Newest {
   #status: GuildStatus | undefined
-  #heard = -Infinity
+  #events = 0
 
-  get status(): GuildStatus | undefined {
-    return this.#status
+  /** How many statuses came on streams: a clock that nobody sets. */
+  get events(): number {
+    return this.#events
   }
 
-  /** A status came on a stream; says whether it counts. The first of a connection always does. */
-  offerEvent(status: GuildStatus, isFirst: boolean, now: number): boolean {
+  /** A status came on a stream; returns the newest. The first of a connection always is. */
+  afterEvent(status: GuildStatus, isFirst: boolean): GuildStatus {
+    this.#events += 1
     const order = this.#compare(status)
-    if (!isFirst && order !== undefined && order < 0) return false
-    this.#status = status
-    this.#heard = now
-    return true
+    if (this.#status && !isFirst && order !== undefined && order < 0) return this.#status
+    return (this.#status = status)
   }
 
-  /** An answer came to what was asked at that time; says whether it counts. */
-  offerAnswer(status: GuildStatus, asked: number): boolean {
-    const order = this.#compare(status)
-    const isLate = asked <= this.#heard
-    if (order === undefined || order === 0 ? isLate : order < 0) return false
-    this.#status = status
-    return true
-  }
-
-  /** Whether this is news to who heard the last event. */
-  isNews(status: GuildStatus): boolean {
-    const order = this.#compare(status)
-    return order === undefined ? status.revision !== this.#status?.revision : order > 0
+  /** An answer came to what was asked after so many {@link events}; returns the newest. */
+  afterAnswer(status: GuildStatus, asked: number): GuildStatus {
+    const isLate = asked < this.#events
+    const order = this.#compare(status) || (isLate ? -1 : 1)
+    return this.#status && order < 0 ? this.#status : (this.#status = status)
   }
 
   #compare(status: GuildStatus): number | undefined {

@@ -87,6 +87,17 @@ export function parseGuildStatus(data: unknown, guildId?: string): GuildStatus {
   return data as unknown as GuildStatus
 }
 
+/** Reads the text of a status, by `parse` if that of guildpulse is not the right one. */
+export function readGuildStatus(
+  text: string,
+  guildId: string,
+  parse: (data: unknown, guildId: string) => GuildStatus = parseGuildStatus,
+): GuildStatus {
+  const data = parseJson(text)
+  if (data === undefined) throw new ParseError('status: expected JSON', text)
+  return parse(data, guildId)
+}
+
 /**
  * Which of two revisions is newer: negative if it is `b`, positive if it is `a`, and `undefined` if they cannot be
  * compared because they are of different runs of the server, or not of guildpulse at all.

@@ -1,7 +1,7 @@
 import { queryOptions } from '@tanstack/react-query'
-import { knownConnection } from '../core/connections.js'
+import { keyOfSource, knownConnection } from '../core/connections.js'
 import { fetchGuildStatus, GuildStatusError } from '../core/fetchGuildStatus.js'
-import type { GuildStatusSource } from '../core/guildStatus.js'
+import { statusUrlOf, type GuildStatusSource } from '../core/snapshot.js'
 import { ParseError, type GuildStatus } from '../core/status.js'
 
 /** Where a status comes from, if not from `/api/guilds/{guildId}/status`. */
@@ -21,13 +21,13 @@ export function guildStatusKey(guildId: string) {
  * answer that is older than what came on the stream does not replace it.
  */
 export function guildStatusOptions(guildId: string, { headers, ...source }: GuildStatusOptions = {}) {
-  const { statusUrl = `/api/guilds/${encodeURIComponent(guildId)}/status`, withCredentials, parse } = source
+  const { statusUrl = statusUrlOf(guildId), withCredentials, parse } = source
   return queryOptions<GuildStatus, Error, GuildStatus, ReturnType<typeof guildStatusKey>>({
     queryKey: guildStatusKey(guildId),
     staleTime: 30_000,
     retry: (failures, error) => failures < 2 && isWorthATry(error),
     async queryFn(context) {
-      const connection = knownConnection({ guildId, ...source })
+      const connection = knownConnection(keyOfSource({ guildId, ...source }))
       // Others may wait for the same answer, so it is not for this query to cancel.
       if (connection) return connection.poll()
       const { signal } = context

@@ -1,9 +1,8 @@
 'use client'
 
-import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react'
+import { useCallback, useMemo, useSyncExternalStore } from 'react'
 import { EventStream, type ConnectionState, type RetryOptions } from '../core/eventStream.js'
 import { parseJson, ParseError } from '../core/status.js'
-import { Slot } from './slot.js'
 import { useLatest } from './useLatest.js'
 
 /** What {@link useSSE} does with a stream. All of it may be new at each render; only the last two connect anew. */
@@ -35,15 +34,12 @@ export interface SSEConnection {
  * more without a message between.
  */
 export function useSSE<T = unknown>(url: string | null, options: UseSSEOptions<T>): SSEConnection {
-  const latest = useLatest(options)
-  const [slot] = useState(() => new Slot<ConnectionState>('connecting'))
-  const stream = useRef<EventStream>(undefined)
   const { withCredentials = false, shareKey = '' } = options
   // All that connects anew.
   const key = url ? JSON.stringify([url, withCredentials, shareKey]) : ''
 
-  useEffect(() => {
-    if (!url) return
+  const store = useMemo(() => {
+    let stream: EventStream | undefined
     const listener = {
       retry: () => latest.current,
       onMessage(event: MessageEvent<string>) {
@@ -53,21 +49,21 @@ export function useSSE<T = unknown>(url: string | null, options: UseSSEOptions<T
       },
       onExhausted: () => latest.current.onError?.(),
     }
-    const opened = new EventStream(url, withCredentials, listener, () => slot.set(key, opened.state))
-    stream.current = opened
-    opened.open()
-    slot.set(key, opened.state)
-    return () => {
-      opened.close()
-      stream.current = undefined
+    return {
+      follow(changed: () => void) {
+        if (url) stream = new EventStream(url, withCredentials, listener, changed)
+        stream?.open()
+        return () => {
+          stream?.close()
+          stream = undefined
+        }
+      },
+      read: () => stream?.state ?? 'connecting',
+      reconnect: () => stream?.open(),
     }
   }, [key])
-
-  const read = () => {
-    const state = slot.getSnapshot()
-    return state.key === key ? state.value : 'connecting'
-  }
-  const connectionState = useSyncExternalStore(slot.subscribe, read, () => 'connecting' as const)
-  const reconnect = useCallback(() => stream.current?.open(), [])
+  const latest = useLatest({ ...options, store })
+  const connectionState = useSyncExternalStore(store.follow, store.read, () => 'connecting' as const)
+  const reconnect = useCallback(() => latest.current.store.reconnect(), [])
   return { connectionState, reconnect }
 }

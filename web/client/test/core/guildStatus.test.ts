@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
-import { GuildStatusConnection, type Follower, type GuildStatusSource } from '../../src/core/guildStatus.js'
+import { GuildStatusConnection } from '../../src/core/guildStatus.js'
+import type { Follower, GuildStatusSource } from '../../src/core/snapshot.js'
 import type { GuildStatus } from '../../src/core/status.js'
 import { World, type Answer } from '../world.js'
 
@@ -153,6 +154,18 @@ describe('of two statuses', () => {
     expect(revision()).toBe('12.10')
   })
 
+  test('an answer counts that was asked for after the last event, though the clock went back between', async () => {
+    const parse = (data: unknown) => data as GuildStatus
+    unfollow()
+    follow({}, { parse })
+    world.source.open()
+    world.source.send(status('', { state: 'online' }))
+    world.turnBack(3_600_000)
+    world.answers = () => ({ json: status('', { state: 'offline' }) })
+    await connection.poll()
+    expect(now().status?.state).toBe('offline')
+  })
+
   test('of a server without revisions, an answer counts if it was asked for after the last event', async () => {
     unfollow()
     follow({}, { parse: (data) => ({ ...ONLINE, revision: '', version: String(data) }) })
@@ -261,15 +274,47 @@ describe('what an answer says of the stream', () => {
     expect(world.requests).toHaveLength(11)
   })
 
-  test('a status, twice, while the answer to the stream is none: it is only polled', async () => {
+  /** The answer to the stream is none, so often. */
+  const refuse = async (times: number) => {
+    for (let refusal = 0; refusal < times; refusal++) {
+      world.source.refuse()
+      await world.pass(4000)
+    }
+  }
+
+  test('a status, while the answer to the stream is none again and again: it is only polled', async () => {
     world.answers = () => ({ json: status('12.1') })
-    world.source.refuse()
-    await world.pass(1000)
-    world.source.refuse()
-    await world.pass(600_000)
+    await refuse(4)
     expect(now().connectionState).toBe('error')
-    expect(world.sources.length).toBeLessThanOrEqual(4)
+    await world.pass(600_000)
+    expect([now().connectionState, world.sources.length]).toEqual(['error', 4])
     expect(world.requests.length).toBeGreaterThanOrEqual(10)
+  })
+
+  test('nothing of use either: the whole server is away, and streams again when it is back', async () => {
+    world.answers = () => ({ status: 502 })
+    await refuse(6)
+    world.answers = () => ({ json: status('12.1') })
+    world.turn('hidden')
+    await world.pass(60_000)
+    world.turn('visible')
+    await world.pass(1)
+    expect(now()).toMatchObject({ connectionState: 'connecting', status: { revision: '12.1' } })
+    greet()
+    await live(600_000)
+    expect(now()).toMatchObject({ connectionState: 'connected', isConfirmed: true })
+  })
+
+  test('a status, once, between refusals: it may have come back for that first', async () => {
+    world.answers = () => ({ status: 502 })
+    await refuse(3)
+    world.answers = () => ({ json: status('12.1') })
+    void connection.poll()
+    await world.pass(1)
+    await refuse(2)
+    await world.pass(15_000)
+    greet()
+    expect(now()).toMatchObject({ connectionState: 'connected', isConfirmed: true })
   })
 
   test('503 with Retry-After: the stream waits as long', async () => {

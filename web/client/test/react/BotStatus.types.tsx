@@ -6,7 +6,7 @@ export const allowed = [
   <BotStatus healthy lastHeartbeat={undefined} version={null} connectionState="error" onReconnect={() => {}} className="x" />,
   <BotStatus guildId="1" />,
   <BotStatus guildId={null} streamUrl="/s" statusUrl="/j" withCredentials shareKey="me" onUnauthorized={() => {}} />,
-  <BotStatus guildId="1" announce={false} labels={{ online: 'Da', reasons: { fatal: 'abgewiesen' } }} />,
+  <BotStatus guildId="1" announce={false} labels={{ online: 'Da', fatal: 'abgewiesen' }} />,
 ]
 
 export const refused = [

@@ -120,7 +120,7 @@ test('a caller may spread the result', async () => {
 test('a credential that is refused is not tried again', async () => {
   world().answers = () => ({ status: 401 })
   const { result } = follow(({ error, connectionState }) => [error, connectionState])
-  // React 18 renders nothing within act(), so that it has to hear the answer before the time that follows.
+  // React 18.2 renders only when an act is over.
   await pass(0)
   await pass(600_000)
   expect(result.current).toMatchObject([{ status: 401 }, 'error'])

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { fill, withDefaults } from '../../src/react/status/labels.js'
+import { fill, LABELS } from '../../src/react/status/labels.js'
 import { words } from '../../src/react/status/words.js'
 
 type Case = { state: string; reason: string | null; leftMs?: number; words: string }
@@ -17,11 +17,11 @@ test('words of objects in general are no words of ours', () => {
 })
 
 test('some words may be given, and ours stay for the others', () => {
-  const labels = withDefaults({ offline: 'Aus', reasons: { fatal: 'abgewiesen' } })
+  const labels = { ...LABELS, offline: 'Aus', fatal: 'abgewiesen' }
   expect(words({ state: 'offline', reason: 'fatal' }, 0, labels)).toBe('Aus · abgewiesen')
   expect(words({ state: 'offline', reason: 'goodbye' }, 0, labels)).toBe('Aus · shut down by its operator')
 })
 
-test('what fills a place is not filled again, and an unknown place stays', () => {
-  expect(fill(' - v{version} {other}', { version: '{version}$&' })).toBe(' - v{version}$& {other}')
+test('what fills a place is not filled again, and another place stays', () => {
+  expect(fill(' - v{version} {other}', '{version}', '{version}$&')).toBe(' - v{version}$& {other}')
 })

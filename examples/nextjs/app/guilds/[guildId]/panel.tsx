@@ -3,25 +3,21 @@
 import { BotStatus, useGuildStatusRealtime } from 'guildpulse'
 
 export function Panel({ guildId }: { guildId: string }) {
-  // Both look at one stream.
-  const { data: status, connectionState } = useGuildStatusRealtime(guildId)
+  const { data: status, error, connectionState, reconnect } = useGuildStatusRealtime(guildId)
   return (
     <>
+      {/* The component follows the guild by itself, on the same stream as the hook. */}
       <BotStatus guildId={guildId} />
-      {status && (
-        <dl>
-          <dt>State</dt>
-          <dd>
-            {status.state} since <time dateTime={status.since}>{status.since}</time>
-          </dd>
-          <dt>Version</dt>
-          <dd>{status.version ?? 'unknown'}</dd>
-          <dt>Shard</dt>
-          <dd>{status.shard ? `${status.shard.id} of ${status.shard.count}` : 'unknown'}</dd>
-          <dt>Stream</dt>
-          <dd>{connectionState}</dd>
-        </dl>
+      {status ? (
+        <p>
+          {status.state}, version {status.version ?? 'unknown'}, last beat {status.lastHeartbeat ?? 'never'}, stream {connectionState}.
+        </p>
+      ) : (
+        <p>{error ? error.message : 'Nothing is known yet.'}</p>
       )}
+      <button type="button" onClick={reconnect}>
+        Reconnect
+      </button>
     </>
   )
 }

@@ -39,7 +39,7 @@ async fn a_viewer_that_leaves_before_its_stream_has_left_http_gives_all_back() {
             let mut driving = Box::pin(stage.drive(accepted, &valve));
             viewer.send(&stage.stream()).await;
             assert!(timeout(SOON, valve.until_shut(driving.as_mut())).await.unwrap().is_none());
-            assert_eq!((stage.open(), stage.app.metrics.connections.get()), (1, 1));
+            assert_eq!((stage.open(), stage.app.common.metrics.connections.get()), (1, 1));
             leave(viewer, how);
             let (http, _socket) = timeout(SOON, driving).await.expect("that it is gone is noticed");
             assert!(matches!(http, Http::Ended(_)), "{how:?} at {cut}: {http:?}");

@@ -18,14 +18,14 @@ use super::viewer::{SOON, Viewer};
 use crate::auth::{Authenticator, Claims, Holder, OriginPolicy, mint};
 use crate::clock::{Clock, wall};
 use crate::config::{Config, Secret};
-use crate::http::{self, App, Start};
+use crate::http::{self, App, Common, Start};
 use crate::hub::Hub;
 use crate::limits::{ConnectionPlace, Descriptors, Viewers};
 use crate::listener::Door;
 use crate::liveness::Stored;
 use crate::metrics::{Metrics, Scrape, StoreState};
 use crate::monitor::Monitor;
-use crate::stream::{Desk, Handoff, Reactor, Reactors};
+use crate::stream::{Desk, Handoff, Reactor, Reactors, Source};
 use crate::wire::sse::status_frame;
 use crate::wire::{Beat, Goodbye, GuildId, Template};
 
@@ -65,21 +65,25 @@ impl Stage {
         let (desk, poll) = Desk::open().unwrap();
         let hub = Hub::new(vec![desk.inbox()]);
         let monitor = Arc::new(Monitor::new(clock, 12, Stored::default(), None, hub, metrics.clone()));
-        let reactor = Reactor::new(poll, desk.clone(), monitor.clone(), metrics.clone());
+        let source = Source::Monitor(monitor.clone());
+        let reactor = Reactor::new(poll, desk.clone(), source.clone(), metrics.clone());
         let reactors = Arc::new(Reactors::new(vec![desk]));
         let descriptors = Arc::new(Descriptors::keep(0, metrics.clone()));
         let app = Arc::new(App {
+            common: Common {
+                source,
+                origins: OriginPolicy::new(&config),
+                viewers: Arc::new(Viewers::new(MOST, &config.limits, metrics.clone())),
+                descriptors: descriptors.clone(),
+                limits: config.limits.clone(),
+                metrics: metrics.clone(),
+                shutdown: CancellationToken::new(),
+            },
             monitor,
             store: None,
             auth,
             start: Start::of(&config),
             demo: None,
-            origins: OriginPolicy::new(&config),
-            viewers: Arc::new(Viewers::new(MOST, &config.limits, metrics.clone())),
-            descriptors: descriptors.clone(),
-            limits: config.limits.clone(),
-            metrics: metrics.clone(),
-            shutdown: CancellationToken::new(),
         });
         let router = http::public(app.clone(), &config);
         let door = Door::admin(router, &config.limits, metrics, descriptors, reactors).public(MOST);
@@ -164,14 +168,14 @@ impl Stage {
 
     /// How many streams are open, as it is counted.
     pub(super) fn open(&self) -> i64 {
-        self.app.metrics.viewers.get()
+        self.app.common.metrics.viewers.get()
     }
 
     /// How many streams ended for each reason, as it is counted.
     pub(super) fn closed(&self) -> HashMap<String, u64> {
         let (shards, store, store_lag) = (HashMap::new(), StoreState::Memory, Duration::ZERO);
         let now = Scrape { shards, store, store_lag, descriptors_open: None, descriptors_limit: 0 };
-        let text = self.app.metrics.encode(&now);
+        let text = self.app.common.metrics.encode(&now);
         let lines = text.lines().filter_map(|line| line.strip_prefix("guildpulse_streams_closed_total{reason=\""));
         let counts = lines.map(|line| line.split_once("\"} ").unwrap());
         counts.map(|(reason, count)| (reason.to_owned(), count.parse().unwrap())).filter(|(_, count)| *count > 0).collect()
@@ -181,12 +185,12 @@ impl Stage {
     pub(super) async fn all_is_given_back(&self, reasons: &[(&str, u64)]) {
         let expected: HashMap<String, u64> = reasons.iter().map(|(reason, count)| ((*reason).into(), *count)).collect();
         let deadline = Instant::now() + SOON;
-        while self.open() > 0 || self.app.metrics.connections.get() > 0 || self.door.reactors.streams() > 0 {
+        while self.open() > 0 || self.app.common.metrics.connections.get() > 0 || self.door.reactors.streams() > 0 {
             assert!(Instant::now() < deadline, "{} streams are open, {:?}", self.open(), self.closed());
             sleep(Duration::from_millis(2)).await;
         }
         let address = IpAddr::from(Ipv4Addr::LOCALHOST).into();
-        let places = (0..MOST).map(|_| self.app.viewers.admit(&Holder::Operator(None), address));
+        let places = (0..MOST).map(|_| self.app.common.viewers.admit(&Holder::Operator(None), address));
         let places: Vec<_> = places.collect();
         assert!(places.iter().all(Result::is_ok), "every place is free");
         assert_eq!(self.closed(), expected);

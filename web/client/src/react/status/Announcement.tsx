@@ -1,7 +1,6 @@
 'use client'
 
-import { useEffect, useState } from 'react'
-import { useLatest } from '../useLatest.js'
+import { useEffect, useRef, useState } from 'react'
 
 /** How long a state has to last to be worth saying. */
 const SETTLED_MS = 1500
@@ -10,27 +9,26 @@ const SPOKEN_MS = 1000
 
 /** Says the word once for each state that lasts, but not for the first: who has just come reads it anyway. */
 export function Announcement({ of, word }: { of: string; word: string }) {
-  const [said, setSaid] = useState('')
-  const [settled, setSettled] = useState<string>()
-  const latest = useLatest(word)
+  const [said, say] = useState('')
+  const settled = useRef('')
 
   useEffect(() => {
-    if (of === settled) return
+    if (of === settled.current) return
     const timer = setTimeout(() => {
-      setSettled(of)
-      if (settled !== undefined) setSaid(latest.current)
+      if (settled.current) say(word)
+      settled.current = of
     }, SETTLED_MS)
     return () => clearTimeout(timer)
-  }, [of, settled])
+  }, [of])
 
   useEffect(() => {
     if (!said) return
-    const timer = setTimeout(() => setSaid(''), SPOKEN_MS)
+    const timer = setTimeout(say, SPOKEN_MS, '')
     return () => clearTimeout(timer)
   }, [said])
 
   return (
-    <span data-part="announcement" role="status" className="sr-only">
+    <span data-part="announcement" role="status">
       {said}
     </span>
   )

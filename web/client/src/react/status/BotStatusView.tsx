@@ -1,14 +1,14 @@
 'use client'
 
 import type { Locale } from 'date-fns'
+import { formatDistanceToNow } from 'date-fns/formatDistanceToNow'
 import { useState } from 'react'
+import type { Look, Retry } from '../../core/look.js'
 import { Announcement } from './Announcement.js'
-import { colourOf } from './colours.js'
-import { Dot } from './Dot.js'
-import type { BotStatusLabels } from './labels.js'
-import { LastSeen } from './LastSeen.js'
-import type { Look } from './look.js'
-import { RetryButton } from './RetryButton.js'
+import { fill, LABELS, type BotStatusLabels } from './labels.js'
+import { SHAPES } from './shapes.js'
+import { useTick } from './useTick.js'
+import { words } from './words.js'
 
 /** What both forms of `BotStatus` take for their looks. */
 export interface BotStatusAppearance {
@@ -22,72 +22,79 @@ export interface BotStatusAppearance {
   announce?: boolean | undefined
 }
 
-interface BotStatusViewProps {
+interface BotStatusViewProps extends BotStatusAppearance {
   look: Look
-  /** Changes with each sign of life. */
-  frame: string | number
-  /** The connection is there, so that nobody waits for what a retry brings. */
-  isSettled: boolean
-  onRetry: (() => void) | undefined
-  labels: BotStatusLabels
-  className: string | undefined
-  locale: Locale | undefined
-  announce: boolean | undefined
+  onReconnect?: (() => void) | undefined
 }
 
-const DETAIL = 'text-xs text-[var(--guildpulse-detail,var(--color-gray-600))] dark:text-[var(--guildpulse-detail,var(--color-gray-400))]'
-
 /** Shows what it is given. It may stand within a paragraph: there is nothing in it that may not. */
-export function BotStatusView(props: BotStatusViewProps) {
-  const { look, frame, isSettled, onRetry, labels, className = '', locale, announce = true } = props
-  const { state, reason, word, isMuted = false, lastSeen, checkDiscord = false, retry } = look
-  const [hasFocus, setHasFocus] = useState(false)
-  const [lastRetry, setLastRetry] = useState(retry)
-  if (retry && retry !== lastRetry) setLastRetry(retry)
-  // Who has pressed the button keeps it until there is an outcome. Meanwhile it says what goes on, in place of the word.
-  const isHeld = !retry && hasFocus && !isSettled
-  const kind = retry ?? (isHeld ? lastRetry : undefined)
-  const isWord = isHeld && kind === 'connection'
-  const colour = colourOf(state, isMuted)
-  const retryLabels = { connection: labels.clickToRetry, live: labels.retryLive }
+export function BotStatusView({ look, onReconnect, className, labels: given, locale, announce = true }: BotStatusViewProps) {
+  const mayReadClock = useTick()
+  const [held, hold] = useState<Retry>()
+  const { state, reason, lastHeartbeat = '', clockOffset = 0, retry } = look
+  const labels = { ...LABELS, ...given }
+  const word = words(look, Date.now() + clockOffset, labels)
+  // Clocks differ, and nobody was seen in the future.
+  const seen = Math.min(Date.parse(lastHeartbeat) - clockOffset, Date.now())
+  // Who has the focus on the button keeps it until there is an outcome. Meanwhile it says what goes on.
+  const kind = retry || (look.isSettled ? undefined : held)
+  const isBusy = !retry || undefined
+  const isWord = isBusy && kind === 'retry'
+  // A button that goes is not told that it has lost the focus.
+  if (held && held !== kind) hold(kind)
 
   return (
     <span
       data-guildpulse=""
       data-part="root"
       data-state={state}
-      data-reason={reason ?? undefined}
-      data-muted={isMuted || undefined}
-      className={`relative flex w-fit items-start gap-2 ${className}`}
+      data-reason={reason}
+      data-muted={look.isMuted}
+      className={className}
     >
-      <Dot state={state} className={colour} frame={frame} />
-      <span data-part="body" className="flex flex-col items-start">
-        {!isWord && (
-          <span data-part="word" className={`text-sm font-medium ${colour}`}>
-            {word}
-          </span>
+      <span data-part="dot" aria-hidden="true">
+        {/* Another one for each sign of life, and each is shown once. */}
+        {look.pulse ? <span key={look.pulse} data-part="pulse" /> : null}
+        <svg viewBox="0 0 24 24" width="12" height="12" fill="currentColor" fillRule="evenodd">
+          <path d={SHAPES[state] ?? SHAPES.unknown} />
+        </svg>
+      </span>
+      <span data-part="body">
+        {!isWord && <span data-part="word">{word}</span>}
+        {seen > 0 && (
+          <time
+            data-part="last-seen"
+            dateTime={lastHeartbeat}
+            title={mayReadClock ? new Date(seen).toLocaleString(locale?.code) : undefined}
+          >
+            {/* It keeps its line until then, so that nothing moves. */}
+            {mayReadClock
+              ? fill(labels.lastSeen, '{time}', formatDistanceToNow(seen, { addSuffix: true, ...(locale && { locale }) })) +
+                (look.version ? fill(labels.version, '{version}', look.version) : '')
+              : '\u00a0'}
+          </time>
         )}
-        {lastSeen && <LastSeen {...lastSeen} labels={labels} locale={locale} />}
-        {checkDiscord && (
-          <span data-part="hint" className={DETAIL}>
-            {labels.checkDiscord}
-          </span>
-        )}
+        {look.checkDiscord && <span data-part="hint">{labels.checkDiscord}</span>}
         {kind && (
-          <span key="retry" data-part="action" className={kind === 'live' ? DETAIL : `text-xs ${colour}`}>
-            {kind === 'live' && `${labels.polling} · `}
-            <RetryButton
-              key="button"
-              label={isHeld ? (isWord ? word : labels.connecting) : retryLabels[kind]}
-              isBusy={isHeld}
-              of={kind === 'connection' ? 'whole' : 'detail'}
-              onRetry={onRetry}
-              onFocusChange={setHasFocus}
-            />
+          <span data-part="action">
+            {kind === 'retryLive' && `${labels.polling} · `}
+            <button
+              type="button"
+              data-part="retry"
+              data-label={kind}
+              // It is never disabled: who has pressed it would lose the focus to nowhere.
+              aria-disabled={isBusy}
+              aria-busy={isBusy}
+              onClick={() => isBusy || onReconnect?.()}
+              onFocus={() => hold(kind)}
+              onBlur={() => hold(undefined)}
+            >
+              {isWord ? word : isBusy ? labels.connecting : labels[kind]}
+            </button>
           </span>
         )}
       </span>
-      {announce && <Announcement of={`${state} ${reason ?? ''}`} word={word} />}
+      {announce && <Announcement of={`${state} ${reason}`} word={word} />}
     </span>
   )
 }

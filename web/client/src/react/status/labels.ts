@@ -3,33 +3,40 @@
  * of translations, and go from a server component to a client component.
  */
 export interface BotStatusLabels {
-  /** Nothing is known yet. */
+  // The states, of the bot and of the connection.
   connecting: string
   online: string
   offline: string
   unavailable: string
   unknown: string
-  /** A state and why; `{state}` and `{reason}`. */
-  stateWithReason: string
-  /** What is said of a reason. One that is not here is shown as it came. */
-  reasons: Readonly<Record<string, string>>
-  restarting: string
-  /** `{duration}` is one of the next two. */
-  restartingBackIn: string
+  maintenance: string
+  error: string
+  'signed-out': string
+  forbidden: string
+  // Sentences of their own.
+  discord_outage: string
+  never_seen: string
+  // What stands behind a state: why it is that.
+  heartbeat_timeout: string
+  goodbye: string
+  fatal: string
+  starting: string
+  resuming: string
+  gateway_disconnected: string
+  server_restarted: string
+  server_suspended: string
+  upstream_unreachable: string
+  // What stands behind `maintenance`; `{time}` is one of the next two, and `{n}` a number.
+  backIn: string
   minutes: string
   hours: string
-  restartingAnyMoment: string
-  discordOutage: string
-  neverSeen: string
-  signedOut: string
-  noAccess: string
-  connectionLost: string
-  clickToRetry: string
+  backSoon: string
   /** `{time}` is "5 minutes ago" in the given locale. */
   lastSeen: string
   /** Comes after the time; `{version}`. */
   version: string
   checkDiscord: string
+  retry: string
   /** There is no stream, but answers. */
   polling: string
   retryLive: string
@@ -41,42 +48,39 @@ export const LABELS: BotStatusLabels = {
   offline: 'Offline',
   unavailable: 'Unavailable',
   unknown: 'Unknown',
-  stateWithReason: '{state} · {reason}',
-  reasons: {
-    heartbeat_timeout: 'stopped responding',
-    goodbye: 'shut down by its operator',
-    fatal: 'Discord refused the login',
-    starting: 'starting, not connected to Discord yet',
-    resuming: 'reconnecting to Discord',
-    gateway_disconnected: 'running, but cut off from Discord',
-    server_restarted: 'guildpulse was restarted',
-    server_suspended: 'guildpulse was asleep',
-    upstream_unreachable: 'guildpulse cannot reach its backend',
-  },
-  restarting: 'Restarting',
-  restartingBackIn: 'Restarting · back in about {duration}',
+  maintenance: 'Restarting',
+  error: 'Connection lost',
+  'signed-out': 'Signed out',
+  forbidden: 'No access to this server',
+  discord_outage: 'Discord outage',
+  never_seen: 'Not connected yet',
+  heartbeat_timeout: 'stopped responding',
+  goodbye: 'shut down by its operator',
+  fatal: 'Discord refused the login',
+  starting: 'starting, not connected to Discord yet',
+  resuming: 'reconnecting to Discord',
+  gateway_disconnected: 'running, but cut off from Discord',
+  server_restarted: 'guildpulse was restarted',
+  server_suspended: 'guildpulse was asleep',
+  upstream_unreachable: 'guildpulse cannot reach its backend',
+  backIn: 'back in about {time}',
   minutes: '{n} min',
   hours: '{n} h',
-  restartingAnyMoment: 'Restarting · back any moment',
-  discordOutage: 'Discord outage',
-  neverSeen: 'Not connected yet',
-  signedOut: 'Signed out',
-  noAccess: 'No access to this server',
-  connectionLost: 'Connection lost',
-  clickToRetry: 'Click to retry',
+  backSoon: 'back any moment',
   lastSeen: 'Last seen: {time}',
   version: ' - v{version}',
   checkDiscord: 'Check Discord',
+  retry: 'Click to retry',
   polling: 'Updates every minute',
   retryLive: 'Retry live',
 }
 
-/** The given words, and ours where none are given. */
-export function withDefaults(labels: Partial<BotStatusLabels> = {}): BotStatusLabels {
-  return { ...LABELS, ...labels, reasons: { ...LABELS.reasons, ...labels.reasons } }
+/** The words with a place filled. */
+export function fill(words: string, place: string, value: string | number): string {
+  return words.replace(place, () => `${value}`)
 }
 
-/** The words with their places filled. */
-export function fill(words: string, places: Readonly<Record<string, string | number>>): string {
-  return words.replaceAll(/\{(\w+)\}/g, (place, name: string) => String(places[name] ?? place))
+/** What is said of a state or a reason. That of a newer server is shown as it came, also if objects have something of its name. */
+export function say(word: string, labels: BotStatusLabels): string {
+  return Object.hasOwn(labels, word) ? labels[word as keyof BotStatusLabels] : word.replaceAll('_', ' ')
 }

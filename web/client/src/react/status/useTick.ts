@@ -14,7 +14,7 @@ function subscribe(listener: () => void): () => void {
   listeners.add(listener)
   timer ??= setInterval(() => {
     ticks += 1
-    for (const each of [...listeners]) each()
+    listeners.forEach((each) => each())
   }, TICK_MS)
   return () => {
     listeners.delete(listener)

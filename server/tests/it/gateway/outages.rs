@@ -1,0 +1,105 @@
+//! A backend that goes away and comes back, or falls silent.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::{gateway, watch};
+use crate::support::backend::{Backend, healthy, unhealthy};
+use crate::support::{SOON, eventually};
+
+#[tokio::test]
+async fn while_the_backend_is_gone_viewers_stay_and_see_that_nobody_knows_and_then_the_truth() {
+    let backend = Backend::start().await;
+    let gateway = gateway(&backend).await;
+    let mut viewer = watch(&gateway).await;
+    eventually("the stream is open", async || backend.streams() == 1).await;
+    let killed = backend.kill().await;
+    let since = Instant::now();
+    let status = viewer.until_within("unknown", Duration::from_secs(10)).await;
+    assert!(since.elapsed() > Duration::from_secs(8), "{:?}", since.elapsed());
+    assert_eq!((&status["healthy"], &status["reason"]), (&json!(true), &json!("upstream_unreachable")));
+    assert_eq!((&status["lastHeartbeat"], &status["version"]), (&json!("2026-11-22T20:07:00.000Z"), &json!("1.4.2")));
+
+    // What is repeated in between says the same.
+    let status = loop {
+        let status = viewer.status_within(Duration::from_secs(60)).await;
+        if status["healthy"] == false {
+            break status;
+        }
+    };
+    assert_eq!((&status["state"], &status["reason"]), (&json!("unknown"), &json!("upstream_unreachable")));
+    assert!((59..63).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
+
+    let backend = killed.back().await;
+    backend.says(healthy());
+    let status = viewer.until_within("online", Duration::from_secs(2)).await;
+    assert_eq!(status["healthy"], true);
+}
+
+#[tokio::test]
+async fn a_short_outage_is_seen_by_nobody_and_what_changed_meanwhile_at_once() {
+    let backend = Backend::start().await;
+    let gateway = gateway(&backend).await;
+    let mut viewer = watch(&gateway).await;
+    eventually("the stream is open", async || backend.streams() == 1).await;
+    let killed = backend.kill().await;
+    sleep(Duration::from_secs(4)).await;
+    let backend = killed.back().await;
+    eventually("the stream is open again", async || backend.streams() == 1).await;
+    backend.says(unhealthy());
+    // Nothing was said in between.
+    assert_eq!(viewer.status().await["state"], "offline");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_silent_for_longer_than_it_announced_is_opened_again() {
+    let backend = Backend::start().await;
+    let gateway = gateway(&backend).await;
+    let _viewer = watch(&gateway).await;
+    eventually("the stream is open", async || backend.streams() == 1).await;
+    let hello =
+        json!({"protocol": 1, "snapshotIntervalMs": 1000, "retryMs": 1000, "now": "2026-11-22T20:20:01.120Z", "boot": 12});
+    backend.push(&format!("event: hello\ndata: {hello}\n\n"));
+    // Comments are signs of life.
+    for _ in 0..4 {
+        sleep(Duration::from_secs(1)).await;
+        backend.push(": alive\n\n");
+    }
+    assert_eq!(backend.counts().0, 1);
+    let since = Instant::now();
+    eventually("it is opened again", async || backend.counts().0 == 2).await;
+    assert!((2..4).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_after_each_event_is_asked_for_as_seldom_as_a_status() {
+    let backend = Backend::start().await;
+    let gateway = gateway(&backend).await;
+    let mut viewer = watch(&gateway).await;
+    eventually("the stream is open", async || backend.streams() == 1).await;
+    let since = Instant::now();
+    for number in 1..=3 {
+        backend.end_streams();
+        eventually("it is opened again", async || backend.streams() == 1).await;
+        assert_eq!(backend.counts().0, 1 + number);
+    }
+    assert!(since.elapsed() > Duration::from_secs(8), "{:?}", since.elapsed());
+    backend.says(unhealthy());
+    assert_eq!(viewer.status_within(SOON).await["state"], "offline");
+}
+
+#[tokio::test]
+async fn a_gateway_that_stops_says_goodbye_to_its_viewers_and_leaves_its_backend() {
+    let backend = Backend::start().await;
+    let mut gateway = gateway(&backend).await;
+    let mut viewer = watch(&gateway).await;
+    eventually("the stream is open", async || backend.streams() == 1).await;
+    gateway.stop();
+    let goodbye = viewer.event_by(Instant::now() + SOON * 2).await.unwrap();
+    assert_eq!((&*goodbye.kind, &goodbye.json()["reason"]), ("goodbye", &json!("shutdown")));
+    assert_eq!(viewer.event_by(Instant::now() + SOON).await, None);
+    gateway.stopped().await;
+    eventually("the stream is over", async || backend.streams() == 0).await;
+}

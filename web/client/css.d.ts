@@ -1,0 +1,2 @@
+// An import of a stylesheet brings nothing but its looks.
+export {}
