@@ -43,7 +43,8 @@ test('attw finds nothing for users of ESM', () => {
 })
 
 test('the tarball holds what was built, its sources and nothing else', () => {
-  expect(files.filter((file) => !/^(dist|src)\/[\w/]+\.(js|js\.map|d\.ts|d\.ts\.map|ts|tsx)$/.test(file))).toEqual(
+  const expected = /^((dist|src)\/[\w/]+\.(js|js\.map|d\.ts|d\.ts\.map|ts|tsx)|images\/[\w-]+\.svg)$/
+  expect(files.filter((file) => !expected.test(file))).toEqual(
     ['README.md', 'css.d.ts', 'package.json', 'styles.css', 'tailwind.css'].filter((file) => existsSync(join(root, file))),
   )
   const sources = files.filter((file) => file.startsWith('src/'))
@@ -53,6 +54,13 @@ test('the tarball holds what was built, its sources and nothing else', () => {
     for (const end of ['.js', '.js.map', '.d.ts', '.d.ts.map']) expect(files).toContain(output + end)
   }
   expect(modules()).toHaveLength(sources.length)
+})
+
+test('its README shows only pictures that are in it, and all of them take less than 150 kB', () => {
+  const shown = [...read('README.md').matchAll(/(?:src|srcset)="([^"]+)"/g)].map(([, path]) => path!)
+  expect(shown.filter((path) => !files.includes(path))).toEqual([])
+  const pictures = files.filter((file) => file.startsWith('images/'))
+  expect(pictures.reduce((sum, file) => sum + read(file).length, 0)).toBeLessThan(150_000)
 })
 
 test('every export has its file and its types', () => {
