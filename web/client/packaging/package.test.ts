@@ -42,10 +42,10 @@ test('attw finds nothing for users of ESM', () => {
   run('attw', tarball, '--profile', 'esm-only', ...exclude)
 })
 
-test('the tarball holds what was built, its sources and nothing else', () => {
+test('the tarball holds what was built, its sources, what it says of itself, its licences and nothing else', () => {
   const expected = /^((dist|src)\/[\w/]+\.(js|js\.map|d\.ts|d\.ts\.map|ts|tsx)|images\/[\w-]+\.svg)$/
   expect(files.filter((file) => !expected.test(file))).toEqual(
-    ['README.md', 'css.d.ts', 'package.json', 'styles.css', 'tailwind.css'].filter((file) => existsSync(join(root, file))),
+    ['LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'css.d.ts', 'package.json', 'styles.css', 'tailwind.css'].filter((file) => existsSync(join(root, file))),
   )
   const sources = files.filter((file) => file.startsWith('src/'))
   expect(sources).not.toEqual([])
