@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { runInNewContext } from 'node:vm'
@@ -45,7 +45,7 @@ test('attw finds nothing for users of ESM', () => {
 test('the tarball holds what was built, its sources, what it says of itself, its licences and nothing else', () => {
   const expected = /^((dist|src)\/[\w/]+\.(js|js\.map|d\.ts|d\.ts\.map|ts|tsx)|images\/[\w-]+\.svg)$/
   expect(files.filter((file) => !expected.test(file))).toEqual(
-    ['LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'css.d.ts', 'package.json', 'styles.css', 'tailwind.css'].filter((file) => existsSync(join(root, file))),
+    ['LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'css.d.ts', 'package.json', 'styles.css', 'tailwind.css'],
   )
   const sources = files.filter((file) => file.startsWith('src/'))
   expect(sources).not.toEqual([])
