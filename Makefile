@@ -19,7 +19,8 @@ test:
 	$(MAKE) web-test
 	$(MAKE) mutants
 
-# A real browser on the real program, which `cargo test` has built.
+# A real browser on the real program, which `cargo test` has built; and the package of npm as others get it, in apps of
+# their own and with the oldest and newest peers.
 web-test: web/node_modules web/client/node_modules
 	npm --prefix web test
 	npm --prefix web/client test
@@ -68,7 +69,7 @@ example:
 	npm --prefix web/client ci --no-progress
 	npm --prefix web/client run build
 	npm --prefix examples/nextjs ci --no-progress
-	GUILDPULSE_URL=$${GUILDPULSE_URL:-http://127.0.0.1:3001} npm --prefix examples/nextjs run dev
+	NEXT_TELEMETRY_DISABLED=1 GUILDPULSE_URL=$${GUILDPULSE_URL:-http://127.0.0.1:3001} npm --prefix examples/nextjs run dev
 
 %/node_modules: %/package-lock.json
 	npm --prefix $* ci --no-progress
@@ -76,4 +77,5 @@ example:
 
 clean:
 	cargo clean
-	rm -rf web/node_modules web/client/node_modules web/client/dist
+	rm -rf web/node_modules web/client/node_modules web/client/dist web/client/peers/*/node_modules
+	rm -rf examples/nextjs/node_modules examples/nextjs/.next

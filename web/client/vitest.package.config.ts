@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 /**
  * What others get: the packed package, looked at (2 s, in `npm run check`) and installed into fresh apps. All of it takes
- * 20 s on two cores with a warm cache of npm, most of it for Next.js, and needs the registry and a Chromium.
+ * one to two minutes on two cores, most of it for Next.js, and needs the registry and a Chromium.
  */
 export default defineConfig({
   test: {

@@ -1,5 +1,5 @@
 /** What a browser makes of every state of `BotStatus`, with each of its two looks. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,6 +7,7 @@ import { chromium, type Browser, type BrowserContextOptions, type Page } from 'p
 import { build, preview, type PreviewServer } from 'vite'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { barriers, colours, contrast, type Rgb } from './eyes.js'
+import { draw } from './picture.js'
 
 const FLAGS = [
   '--no-sandbox',
@@ -196,12 +197,16 @@ test('the two looks are of one size', async () => {
   expect(await sizes('styles')).toEqual(await sizes('tailwind'))
 })
 
-const pictures = process.env.SCREENSHOTS
-test.runIf(pictures).each(['light', 'dark'] as const)('pictures, %s', async (colorScheme) => {
-  mkdirSync(pictures!, { recursive: true })
-  const page = await visit('styles', { colorScheme, deviceScaleFactor: 2, reducedMotion: 'reduce' })
-  for (const figure of await page.locator('figure:not(#retried, #guild-muted)').all()) {
-    const path = join(pictures!, `${await figure.getAttribute('id')}-${colorScheme}.png`)
-    await figure.locator('.shown').screenshot({ path })
+// `npm run pictures` makes them anew.
+test.each(['light', 'dark'] as const)('the pictures of the README are what a browser shows, %s', async (colorScheme) => {
+  const images = fileURLToPath(new URL('../images/', import.meta.url))
+  const page = await visit('styles', { colorScheme })
+  // Where lines break is a matter of the font.
+  await page.addStyleTag({ content: '.shown { white-space: nowrap }' })
+  for (const figure of await page.locator('figure:not(#retried)').all()) {
+    const picture = await figure.locator('[data-part=root]').evaluate(draw)
+    const path = join(images, `${await figure.getAttribute('id')}-${colorScheme}.svg`)
+    if (process.env.UPDATE_README) writeFileSync(path, picture)
+    else expect(readFileSync(path, 'utf8'), path).toBe(picture)
   }
-}, 60_000)
+})

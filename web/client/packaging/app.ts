@@ -5,8 +5,9 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { chromium, type BrowserContext } from 'playwright-core'
+import { chromium, type BrowserContext, type BrowserContextOptions } from 'playwright-core'
 import { inject } from 'vitest'
 
 const FLAGS = [
@@ -27,7 +28,7 @@ export class App {
   /** Copies the app, without what was built or installed there, and installs the package as one from the registry. */
   static async install(from: string): Promise<App> {
     const app = new App()
-    const isSource = (path: string) => !['node_modules', '.next', 'dist', 'next-env.d.ts'].includes(basename(path))
+    const isSource = (path: string) => !['node_modules', '.next', 'dist', 'dist-server', 'next-env.d.ts'].includes(basename(path))
     cpSync(from, app.folder, { recursive: true, filter: isSource })
     const manifest = join(app.folder, 'package.json')
     const contents = JSON.parse(readFileSync(manifest, 'utf8'))
@@ -38,9 +39,14 @@ export class App {
   }
 
   /** Runs a command there, and returns what it says. What it says is in the error, too. */
-  async run(command: string, ...args: string[]): Promise<string> {
+  run(command: string, ...args: string[]): Promise<string> {
+    return this.runWith({}, command, ...args)
+  }
+
+  /** The same with more in its environment. */
+  async runWith(env: Record<string, string>, command: string, ...args: string[]): Promise<string> {
     try {
-      const { stdout, stderr } = await promisify(execFile)(command, args, { cwd: this.folder, env: ENV })
+      const { stdout, stderr } = await promisify(execFile)(command, args, { cwd: this.folder, env: { ...ENV, ...env } as NodeJS.ProcessEnv })
       return stdout + stderr
     } catch (error) {
       const { message, stdout } = error as Error & { stdout: string }
@@ -48,29 +54,36 @@ export class App {
     }
   }
 
-  /** Starts one of its programs, which listens on the port, and waits until it answers. */
-  async start(program: string, args: string[], port: number, env: Record<string, string>): Promise<string> {
-    const bin = join(this.folder, 'node_modules/.bin', program)
-    const child = spawn(bin, args, { cwd: this.folder, env: { ...ENV, ...env } as NodeJS.ProcessEnv })
-    const ended = once(child, 'exit')
-    this.#cleanUp.push(() => (child.kill('SIGKILL'), ended))
-    let said = ''
-    for (const output of [child.stdout, child.stderr]) output.on('data', (text) => (said += text))
-    const url = `http://localhost:${port}`
-    for (const deadline = Date.now() + 30_000; Date.now() < deadline; ) {
-      if (child.exitCode !== null) break
-      if (await fetch(url).then(() => true, () => false)) return url
+  /** Starts one of its programs on a port that is free, and waits until it answers there. */
+  async start(program: string, args: string[], env: Record<string, string>): Promise<string> {
+    for (;;) {
+      const port = await freePort()
+      const child = spawn(join(this.folder, 'node_modules/.bin', program), [...args, '--port', String(port)], {
+        cwd: this.folder,
+        env: { ...ENV, ...env } as NodeJS.ProcessEnv,
+      })
+      const ended = once(child, 'exit')
+      this.#cleanUp.push(() => (child.kill('SIGKILL'), ended))
+      let said = ''
+      for (const output of [child.stdout, child.stderr]) output.on('data', (text) => (said += text))
+      const url = `http://localhost:${port}`
+      for (const deadline = Date.now() + 30_000; Date.now() < deadline && child.exitCode === null; ) {
+        // Whoever else has the port may answer, too.
+        if (said.includes('Ready') && (await fetch(url).then(() => true, () => false))) return url
+        await setTimeout(50)
+      }
+      // Somebody else has taken the port since it was free.
+      if (!said.includes('EADDRINUSE')) throw new Error(`${program} does not answer: ${said}`)
     }
-    throw new Error(`${program} does not answer: ${said}`)
   }
 
-  /** A browser that nobody has used. */
-  async browse(): Promise<BrowserContext> {
+  /** A browser that nobody has used, and that may be anywhere in the world. */
+  async browse(options: BrowserContextOptions = {}): Promise<BrowserContext> {
     const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
     const env = { PATH: process.env.PATH ?? '', HOME: this.folder }
     const browser = await chromium.launch({ executablePath, args: FLAGS, env })
     this.#cleanUp.push(() => browser.close())
-    return browser.newContext()
+    return browser.newContext(options)
   }
 
   async remove(): Promise<void> {
@@ -80,7 +93,7 @@ export class App {
 }
 
 /** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as { port: number }

@@ -1,30 +1,37 @@
 import { join } from 'node:path'
 import type { BrowserContext } from 'playwright-core'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { App, complaints, freePort } from './app.js'
+import { App, complaints } from './app.js'
 import { GUILD, StatusServer } from './server.js'
 
 /** The example is what is tested, so that it works for those who copy from it. */
 const EXAMPLE = join(import.meta.dirname, '../../../examples/nextjs')
 const SOON = { timeout: 10_000 }
+/** Far from where the server renders, and in another language. */
+const ELSEWHERE = { timezoneId: 'Pacific/Auckland', locale: 'de-DE' }
 const server = new StatusServer()
 let app: App
+let upstream: string
 let url: string
 let context: BrowserContext
 let heard: string[]
 
 beforeAll(async () => {
   app = await App.install(EXAMPLE)
+  upstream = await server.listen()
   await app.run('npm', 'run', 'build')
-  const port = await freePort()
-  url = await app.start('next', ['start', '--port', String(port)], port, { GUILDPULSE_URL: await server.listen() })
-  context = await app.browse()
+  url = await start('start')
+  context = await app.browse(ELSEWHERE)
   heard = complaints(context)
 })
 afterAll(async () => {
   await app?.remove()
   server.close()
 })
+
+function start(command: 'start' | 'dev'): Promise<string> {
+  return app.start('next', [command], { GUILDPULSE_URL: upstream })
+}
 
 test('the server renders the page with the status in it', async () => {
   const answer = await fetch(`${url}/guilds/${GUILD}`, { headers: { cookie: 'auth_token=the-token' } })
@@ -48,6 +55,7 @@ test('signed in, the page hydrates without a word, is live, and its stream ends 
   await page.getByLabel('Token').fill('the-token')
   await page.getByRole('button', { name: 'Look' }).click()
   await page.waitForURL(`${url}/guilds/${GUILD}`, SOON)
+  await page.getByText('Online', { exact: true }).waitFor(SOON)
   await page.getByText('stream connected').waitFor(SOON)
   expect(server.open).toBe(1)
   expect(server.requests.at(-1)!.headers.authorization).toBe('Bearer the-token')
@@ -55,10 +63,13 @@ test('signed in, the page hydrates without a word, is live, and its stream ends 
   server.send({ state: 'offline', healthy: false, reason: 'goodbye' })
   await page.getByText('offline, version').waitFor(SOON)
   await page.getByText('Offline · shut down by its operator').waitFor(SOON)
+  // The stylesheet of the package is there.
+  expect(await page.locator('[data-part=dot]').boundingBox()).toMatchObject({ width: 12, height: 12 })
 
   // Loaded anew, it comes from the server and is hydrated.
   await page.reload()
   await page.getByText('stream connected').waitFor(SOON)
+  await page.getByText('Online', { exact: true }).waitFor(SOON)
   await vi.waitFor(() => expect(server.open).toBe(1), SOON)
   await page.goto('about:blank')
   await vi.waitFor(() => expect(server.open).toBe(0), SOON)
@@ -68,4 +79,15 @@ test('signed in, the page hydrates without a word, is live, and its stream ends 
 test('no part of the address of the server reaches the browser', async () => {
   const found = await app.run('grep', '-rlE', 'GUILDPULSE_URL|/api/v1/', '.next/static').catch((error: Error) => error.message)
   expect(found).not.toContain('.next/static/')
+})
+
+test('with the development build of React, which says all that is different, it hydrates without a word as well', async () => {
+  const developed = await start('dev')
+  const context = await app.browse(ELSEWHERE)
+  const heard = complaints(context)
+  await context.addCookies([{ name: 'auth_token', value: 'the-token', url: developed }])
+  const page = await context.newPage()
+  await page.goto(`${developed}/guilds/${GUILD}`)
+  await page.getByText('Online', { exact: true }).waitFor({ timeout: 30_000 })
+  expect(heard).toEqual([])
 })

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { runInNewContext } from 'node:vm'
@@ -42,9 +42,10 @@ test('attw finds nothing for users of ESM', () => {
   run('attw', tarball, '--profile', 'esm-only', ...exclude)
 })
 
-test('the tarball holds what was built, its sources and nothing else', () => {
-  expect(files.filter((file) => !/^(dist|src)\/[\w/]+\.(js|js\.map|d\.ts|d\.ts\.map|ts|tsx)$/.test(file))).toEqual(
-    ['README.md', 'css.d.ts', 'package.json', 'styles.css', 'tailwind.css'].filter((file) => existsSync(join(root, file))),
+test('the tarball holds what was built, its sources, what it says of itself, its licences and nothing else', () => {
+  const expected = /^((dist|src)\/[\w/]+\.(js|js\.map|d\.ts|d\.ts\.map|ts|tsx)|images\/[\w-]+\.svg)$/
+  expect(files.filter((file) => !expected.test(file))).toEqual(
+    ['LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'css.d.ts', 'package.json', 'styles.css', 'tailwind.css'],
   )
   const sources = files.filter((file) => file.startsWith('src/'))
   expect(sources).not.toEqual([])
@@ -53,6 +54,13 @@ test('the tarball holds what was built, its sources and nothing else', () => {
     for (const end of ['.js', '.js.map', '.d.ts', '.d.ts.map']) expect(files).toContain(output + end)
   }
   expect(modules()).toHaveLength(sources.length)
+})
+
+test('its README shows only pictures that are in it, and all of them take less than 150 kB', () => {
+  const shown = [...read('README.md').matchAll(/(?:src|srcset)="([^"]+)"/g)].map(([, path]) => path!)
+  expect(shown.filter((path) => !files.includes(path))).toEqual([])
+  const pictures = files.filter((file) => file.startsWith('images/'))
+  expect(pictures.reduce((sum, file) => sum + read(file).length, 0)).toBeLessThan(150_000)
 })
 
 test('every export has its file and its types', () => {
@@ -69,6 +77,14 @@ test('who runs the example gets what the package needs', () => {
   const lock = JSON.parse(readFileSync(join(root, '../../examples/nextjs/package-lock.json'), 'utf8'))
   const { dependencies } = JSON.parse(read('package.json'))
   expect(lock.packages['node_modules/guildpulse'].dependencies).toEqual(dependencies)
+})
+
+test('no lock file names an address', () => {
+  for (const folder of ['.', 'fixtures/vite', 'peers/minimum', 'peers/newest', '../../examples/nextjs']) {
+    const { packages } = JSON.parse(readFileSync(join(root, folder, 'package-lock.json'), 'utf8'))
+    const locked = Object.values<{ resolved?: string }>(packages)
+    expect(locked.filter(({ resolved = 'file:' }) => !resolved.startsWith('file:'))).toEqual([])
+  }
 })
 
 test('source maps lead to the sources in the package', () => {

@@ -25,4 +25,6 @@ test('the folder of the oldest peers holds the oldest that the package allows', 
   const oldest = read('peers/minimum/package.json').dependencies
   expect(react).toMatch(`^${oldest.react} `)
   expect(query).toBe(`^${oldest['@tanstack/react-query']}`)
+  // And their types.
+  expect(oldest['@types/react'].split('.').slice(0, 2)).toEqual(oldest.react.split('.').slice(0, 2))
 })

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { LABELS } from '../src/react/status/labels.js'
 
 const root = join(import.meta.dirname, '..')
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
@@ -70,6 +71,22 @@ test('the numbers in the tables are those of the code', () => {
   expect(numbers.map(({ option }) => option)).toEqual(['maxRetries', 'initialRetryDelay', 'maxRetryDelay'])
   const code = readFileSync(join(root, 'src/core/eventStream.ts'), 'utf8')
   for (const { option, standard } of numbers) expect(code).toMatch(new RegExp(`\\b${option} = ${standard}\\b`))
+})
+
+test('the variables and parts for the looks are those of the code', () => {
+  const source = (path: string) => readFileSync(join(root, path), 'utf8')
+  const names = (text: string, pattern: RegExp) => [...new Set([...text.matchAll(pattern)].map(([, name]) => name!))].sort()
+  const [, colours] = /^- Colours are variables: (.*)$/m.exec(readme)!
+  expect(names(colours!, /`(?:--guildpulse)?-(\w+)`/g)).toEqual(names(source('styles.css'), /var\(--guildpulse-(\w+)/g))
+  const [, parts] = /`data-part` names (.*)$/m.exec(readme)!
+  const code = source('src/react/status/BotStatusView.tsx') + source('src/react/status/Announcement.tsx')
+  expect([...names(parts!, /`([\w-]+)`/g), 'root'].sort()).toEqual(names(code, /data-part="([\w-]+)"/g))
+})
+
+test('the labels are those of the code', () => {
+  const [, rows] = /<!-- labels -->\n\n\|.*\n\|.*\n((?:\|.*\n)+)/.exec(readme)!
+  const told = rows!.trimEnd().split('\n').map((line) => /^\| `([\w-]+)` \| `?(.+?)`? \|$/.exec(line)!.slice(1))
+  expect(told).toEqual(Object.entries(LABELS))
 })
 
 test('the problems of the routes are those of the code', () => {

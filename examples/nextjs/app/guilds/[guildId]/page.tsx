@@ -1,6 +1,7 @@
 import { dehydrate, HydrationBoundary, QueryClient } from '@tanstack/react-query'
 import { guildStatusOptions } from 'guildpulse/query'
 import { cookies } from 'next/headers'
+import Link from 'next/link'
 import { notFound } from 'next/navigation'
 import { Panel } from './panel'
 
@@ -22,6 +23,9 @@ export default async function Guild({ params }: { params: Promise<{ guildId: str
       <main>
         <h1>Server {guildId}</h1>
         <Panel guildId={guildId} />
+        <p>
+          <Link href="/">Another server</Link>
+        </p>
       </main>
     </HydrationBoundary>
   )
