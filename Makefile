@@ -4,7 +4,7 @@
 export npm_config_cache := $(CURDIR)/target/npm
 export npm_config_update_notifier := false
 
-.PHONY: run test web-test lint mutants bench bench-peers soak screenshots example clean
+.PHONY: run test web-test lint mutants bench bench-peers soak fuzz screenshots example clean
 
 # A simulated bot and a page that shows it: prints the link to open.
 run:
@@ -51,6 +51,20 @@ soak:
 	cargo build --release --package bench
 	@target/release/bench soak --server target/release/guildpulse
 	GUILDPULSE_RESTARTS=500 cargo test --package guildpulse --test it restarts_of_the_backend
+
+# Every parser, and the state machine, under arbitrary bytes that begin as our fixtures, for so many seconds each. The compiler of the project builds
+# them: sanitizers would need another one, and look for what cannot be where unsafe code is forbidden.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+fuzz: target/tools/bin/cargo-fuzz
+	RUSTC_BOOTSTRAP=1 $< build --sanitizer none
+	@for target in $(FUZZ_TARGETS); do log=target/fuzz-$$target.log; mkdir -p fuzz/corpus/$$target; \
+	  RUSTC_BOOTSTRAP=1 $< run --sanitizer none $$target fuzz/corpus/$$target protocol/fixtures -- \
+	    -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=4096 >$$log 2>&1 || { cat $$log; exit 1; }; \
+	  echo "$$target: $$(tail -n 1 $$log)"; done
+
+target/tools/bin/cargo-fuzz:
+	cargo install --quiet --root target/tools --version 0.13.2 cargo-fuzz
 
 lint: web/node_modules web/client/node_modules
 	cargo fmt --all --check
