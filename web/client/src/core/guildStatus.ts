@@ -20,6 +20,8 @@ export const POLL_MS = 60_000
 const REVIVE_MS = 10_000
 /** After so many refusals beside polls that are answered there is no stream. A server that restarts has both back by then. */
 const REFUSALS = 3
+/** How long until a stream that was not there is asked for again, by the same chance: the server may just have been full. */
+const STREAMLESS_MS = 300_000
 /** How long a page is hidden until its stream is closed. */
 const PAUSE_MS = 60_000
 /** Two polls. */
@@ -38,7 +40,7 @@ export class GuildStatusConnection {
   readonly #stream: EventStream
   readonly #followers = new Set<Follower>()
   readonly #newest = new Newest()
-  readonly #timers: Timers<'confirm' | 'check' | 'silence' | 'poll' | 'revive' | 'pause' | 'release' | 'lost' | 'restart'>
+  readonly #timers: Timers<'confirm' | 'check' | 'silence' | 'poll' | 'revive' | 'streamless' | 'pause' | 'release' | 'lost' | 'restart'>
   #snapshot = UNKNOWN
   #unwatch: (() => void) | undefined
   #hello: Hello | undefined
@@ -100,6 +102,7 @@ export class GuildStatusConnection {
   reconnect(): void {
     if (!this.#unwatch) return
     this.#mayStream = true
+    this.#notBefore = 0
     this.#become({ access: 'granted' })
     this.#connect()
     this.#needPoll()
@@ -256,13 +259,19 @@ export class GuildStatusConnection {
   }
 
   #reviveLater(): void {
-    const own = REVIVE_MS * (0.5 + this.#environment.random())
+    const own = this.#about(REVIVE_MS)
     const wait = Math.max(own, this.#notBefore - this.#environment.now())
-    this.#timers.start('revive', wait, () => this.#environment.page.isVisible() && this.#revive())
+    this.#timers.start('revive', wait, () => this.#revive())
   }
 
   #revive(): void {
-    if (this.#mayStream && this.#snapshot.access === 'granted') this.#stream.openSilently()
+    const mayAsk = this.#mayStream && this.#snapshot.access === 'granted'
+    if (mayAsk && this.#environment.page.isVisible()) this.#stream.openSilently()
+  }
+
+  /** That long, and up to half of it more or less. */
+  #about(ms: number): number {
+    return ms * (0.5 + this.#environment.random())
   }
 
   // Polls.
@@ -277,10 +286,10 @@ export class GuildStatusConnection {
 
   #pollNow(): void {
     if (this.#snapshot.isConfirmed || this.#snapshot.access !== 'granted' || this.#isPaused) return
-    const wait = Math.max(POLL_MS, this.#notBefore - this.#environment.now())
-    this.#timers.start('poll', wait, () => this.#pollNow())
+    const wait = this.#notBefore - this.#environment.now()
+    this.#timers.start('poll', wait > 0 ? wait : POLL_MS, () => this.#pollNow())
     // A failure is told by what is known, and the next poll.
-    if (this.#environment.page.isVisible()) this.poll().catch(() => {})
+    if (wait <= 0 && this.#environment.page.isVisible()) this.poll().catch(() => {})
   }
 
   async #ask(asked: number, signal: AbortSignal): Promise<GuildStatus> {
@@ -320,11 +329,15 @@ export class GuildStatusConnection {
     if (isNews && access === 'signed-out') for (const follower of [...this.#followers]) follower.onUnauthorized?.()
   }
 
-  /** There is no stream here, so it is not asked for again. */
+  /** There is no stream here, so it is not asked for again soon, or while there is no status either. */
   #pollOnly(): void {
     this.#mayStream = false
     this.#timers.cancel('revive')
     this.#stream.giveUp()
+    this.#timers.start('streamless', this.#about(STREAMLESS_MS), () => {
+      this.#mayStream = true
+      this.#revive()
+    })
   }
 
   // The page.

@@ -266,7 +266,7 @@ describe('what an answer says of the stream', () => {
     expect(world.open).toHaveLength(1)
   })
 
-  test('404: there is no stream, so it is only polled', async () => {
+  test('404: there is nothing to stream, so it is only polled', async () => {
     world.answers = () => ({ status: 404 })
     world.source.refuse()
     await world.pass(600_000)
@@ -282,13 +282,49 @@ describe('what an answer says of the stream', () => {
     }
   }
 
-  test('a status, while the answer to the stream is none again and again: it is only polled', async () => {
-    world.answers = () => ({ json: status('12.1') })
-    await refuse(4)
-    expect(now().connectionState).toBe('error')
-    await world.pass(600_000)
-    expect([now().connectionState, world.sources.length]).toEqual(['error', 4])
-    expect(world.requests.length).toBeGreaterThanOrEqual(10)
+  describe('a status, while the answer to the stream is none again and again', () => {
+    /** Returns the number of attempts. */
+    const streamless = async (chance = 0) => {
+      world.answers = () => ({ json: status('12.1') })
+      await refuse(3)
+      world.chance = chance
+      await refuse(1)
+      expect(now().connectionState).toBe('error')
+      return world.sources.length
+    }
+
+    test('it is only polled', async () => {
+      const attempts = await streamless()
+      await world.pass(145_000)
+      expect([now().connectionState, world.sources.length]).toEqual(['error', attempts])
+      expect(world.requests).toHaveLength(3)
+    })
+
+    test.each([0, 0.5, 0.999])('the stream is tried each 2.5 to 7.5 minutes without a word (chance %d)', async (chance) => {
+      let attempts = await streamless(chance)
+      await world.pass(300_000 * (0.5 + chance) - 4001)
+      expect(world.sources).toHaveLength(attempts)
+      for (let round = 0; round < 3; round++) {
+        await world.pass(1)
+        expect(world.sources).toHaveLength(++attempts)
+        world.source.refuse()
+        expect(now().connectionState).toBe('error')
+        await world.pass(300_000 * (0.5 + chance) - 1)
+        expect(world.sources).toHaveLength(attempts)
+      }
+      await world.pass(1)
+      greet()
+      expect(now()).toMatchObject({ connectionState: 'connected', isConfirmed: true })
+    })
+
+    test('a hidden page tries it once it is seen', async () => {
+      const attempts = await streamless()
+      world.turn('hidden')
+      await world.pass(600_000)
+      expect(world.sources).toHaveLength(attempts)
+      world.turn('visible')
+      expect(world.sources).toHaveLength(attempts + 1)
+    })
   })
 
   test('nothing of use either: the whole server is away, and streams again when it is back', async () => {
@@ -315,6 +351,17 @@ describe('what an answer says of the stream', () => {
     await world.pass(15_000)
     greet()
     expect(now()).toMatchObject({ connectionState: 'connected', isConfirmed: true })
+  })
+
+  test('429 with a long Retry-After: nothing is asked until then, unless somebody wishes it', async () => {
+    world.answers = () => ({ status: 429, headers: { 'retry-after': '300' } })
+    world.source.refuse()
+    await world.pass(299_999)
+    expect([world.requests.length, world.sources.length]).toEqual([1, 1])
+    await world.pass(1)
+    expect([world.requests.length, world.sources.length]).toEqual([2, 2])
+    connection.reconnect()
+    expect([world.requests.length, world.sources.length]).toEqual([3, 3])
   })
 
   test('503 with Retry-After: the stream waits as long', async () => {
