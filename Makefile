@@ -62,6 +62,7 @@ fuzz: target/tools/bin/cargo-fuzz
 	  RUSTC_BOOTSTRAP=1 $< run --sanitizer none $$target fuzz/corpus/$$target protocol/fixtures -- \
 	    -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=4096 >$$log 2>&1 || { cat $$log; exit 1; }; \
 	  echo "$$target: $$(tail -n 1 $$log)"; done
+	PROPTEST_CASES=75000 cargo test --quiet --release --package guildpulse --test liveness properties
 
 target/tools/bin/cargo-fuzz:
 	cargo install --quiet --root target/tools --version 0.13.2 cargo-fuzz

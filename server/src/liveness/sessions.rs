@@ -49,9 +49,10 @@ impl Sessions {
         true
     }
 
-    /// A session of which an earlier run of the server knew.
+    /// A session of which an earlier run of the server knew. None of them is earlier than another:
+    /// in what order they came is not stored.
     pub(super) fn restore(&mut self, instance: Option<&Name>, session: &Name, now: Monotonic) {
-        self.recall(instance, session, now);
+        self.recall(instance, session, now).began = 1;
     }
 
     /// Whether the first word of `one` came before that of `other`, two sessions of an instance.

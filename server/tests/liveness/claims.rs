@@ -39,7 +39,7 @@ fn health(scene: &Scene) -> Vec<bool> {
 }
 
 proptest! {
-    #![proptest_config(cases(40))]
+    #![proptest_config(cases(0.2))]
 
     #[test]
     fn a_silent_crash_shows_exactly_at_the_deadline(interval in intervals(), start in 0..5000_u32, lateness in 0..200_u32) {

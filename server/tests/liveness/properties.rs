@@ -7,10 +7,13 @@ use crate::rig::{Judge, Rig};
 use crate::script::{Script, generations, one_generation, scripts};
 use crate::stage::play;
 
-/// So many cases. A failure is printed as the shortest script that still fails, and nothing is
-/// written to disk: it becomes an example test instead.
-pub(crate) fn cases(cases: u32) -> Config {
-    Config { cases, failure_persistence: None, max_shrink_iters: 4000, ..Config::default() }
+/// So many times as many cases as `PROPTEST_CASES` says, which is 256 if it says nothing. A failure
+/// is printed as the shortest script that still fails, and nothing is written to disk: it becomes
+/// an example test instead.
+pub(crate) fn cases(times: f64) -> Config {
+    let usual = Config::default();
+    let cases = (f64::from(usual.cases) * times) as u32;
+    Config { cases, failure_persistence: None, max_shrink_iters: 4000, ..usual }
 }
 
 fn hold(script: &Script, judge: Judge) -> Result<(), TestCaseError> {
@@ -18,7 +21,7 @@ fn hold(script: &Script, judge: Judge) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(cases(800))]
+    #![proptest_config(cases(4.0))]
 
     #[test]
     fn the_machine_says_what_the_oracle_says(script in scripts(one_generation(), 60)) {

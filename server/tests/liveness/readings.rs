@@ -154,6 +154,16 @@ fn version_comes_from_the_ready_process_whose_first_beat_is_newest() {
 }
 
 #[test]
+fn version_stays_if_all_ready_processes_are_found_silent_at_once() {
+    let (one, two) = ("w1 0/1 v1 i2001", "w2 0/1 v2 i2000");
+    let mut one_by_one = Scene::new();
+    one_by_one.beat(one).beat(two).is("online v2").at(4.5).tick().is("online v1").at(4.50225).tick();
+    one_by_one.is("offline heartbeat_timeout v1");
+    let mut at_once = Scene::new();
+    at_once.beat(one).beat(two).at(4.5).linger(3).tick().is("offline heartbeat_timeout v2");
+}
+
+#[test]
 fn outage_counts_only_shards_that_lost_the_gateway_and_still_beat() {
     let mut scene = Scene::new();
     scene.beat("w1 0/3 1/3 2/3").beat("w1 0/3=resuming 1/3=resuming 2/3").at(3.0).beat("w1 1/3=resuming 2/3");
@@ -323,6 +333,20 @@ fn restart_turns_nobody_green_who_was_cut_off() {
         .is("unknown server_restarted unhealthy since=15")
         .beat("w1 0/1=resuming")
         .is("offline gateway_disconnected since=15");
+}
+
+#[test]
+fn restart_turns_nobody_green_who_was_cut_off_at_that_very_moment() {
+    let mut scene = Scene::new();
+    scene.beat("w1 0/1 i20000").beat("w1 0/1=resuming i20000").at(15.0).tick().restart(0.0);
+    scene.beat("w1 0/1=resuming i20000").is("offline gateway_disconnected since=15");
+}
+
+#[test]
+fn restart_makes_no_session_the_earlier_one() {
+    let mut scene = Scene::new();
+    scene.beat("w1:a#1 0/2 1/2").beat("w1:b#1 0/2 1/2=fatal").beat_for(1, "w1:a#2 0/2 1/2");
+    scene.restart(0.0).beat_for(2, "w1:b#2 0/2 1/2");
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn reasons(scene: &Scene, count: u32, ids: impl IntoIterator<Item = u32>) -> Vec
 }
 
 proptest! {
-    #![proptest_config(cases(60))]
+    #![proptest_config(cases(0.25))]
 
     #[test]
     fn a_reshard_with_overlap_turns_nobody_red(

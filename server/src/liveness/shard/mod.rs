@@ -186,28 +186,21 @@ impl Shard {
         Some(ended)
     }
 
-    /// Lets everything happen that is due; returns the guilds whose report ended with a process.
+    /// Lets everything happen that is due, all of it at this moment; returns the guilds whose report
+    /// ended with a process.
     pub(super) fn expire(&mut self, now: Now) -> BTreeSet<GuildId> {
-        let past = |until: Option<Monotonic>| until.is_some_and(|until| until <= now.monotonic);
-        let silent = self.processes.iter().map(|process| process.deadline).filter(|deadline| past(Some(*deadline))).max();
-        let maintenance = self.maintenance.as_ref().map(|maintenance| maintenance.until);
+        let past = |until: &mut Monotonic| *until <= now.monotonic;
+        // A maintenance that is over is none that the silence of a process could leave running.
+        // Under doubt nobody is told of its end, but it is stored.
+        self.changed |= self.maintenance.take_if(|maintenance| past(&mut maintenance.until)).is_some();
         let ended = self.remove(|process| process.deadline <= now.monotonic);
         if ended.is_some() && self.processes.is_empty() {
-            // A maintenance that was over by then is none that the silence could leave running.
-            self.maintenance.take_if(|maintenance| silent.is_some_and(|silent| maintenance.until <= silent));
             self.fall(Fall::Timeout, now);
         }
         if let Some(lost) = &mut self.lost {
-            lost.until = lost.until.filter(|until| !past(Some(*until)));
+            lost.until.take_if(past);
         }
-        if past(maintenance) {
-            self.maintenance = None;
-            // Under doubt, nobody is told.
-            self.changed = true;
-        }
-        if past(self.doubt.as_ref().and_then(|doubt| doubt.until)) {
-            self.doubt = None;
-        }
+        self.doubt.take_if(|doubt| doubt.until.as_mut().is_some_and(past));
         ended.unwrap_or_default()
     }
 

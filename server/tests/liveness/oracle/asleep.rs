@@ -55,7 +55,8 @@ impl Oracle {
         let stored = Stored { generations, shards: self.shards().map(Shard::stored).collect() };
         self.now = now;
         self.started = now.wall;
-        self.clock = now.monotonic.saturating_sub(Duration::from_nanos(1));
+        // What was over stays over, also if that was only just now.
+        self.clock = self.clock.max(now.monotonic.saturating_sub(Duration::from_nanos(1)));
         self.step += 1;
         self.sessions.clear();
         for generation in &mut self.generations {
