@@ -145,6 +145,13 @@ fn maintenance_needs_a_goodbye_that_made_the_shard_fall() {
 }
 
 #[test]
+fn maintenance_that_is_over_when_a_process_is_found_silent_is_not_left_running() {
+    let mut scene = Scene::new();
+    scene.beat("w1 0/1").goodbye("w1 back=4501").beat("w2 0/1=starting").is("maintenance goodbye");
+    scene.at(4.5).linger(1).tick().is("offline heartbeat_timeout");
+}
+
+#[test]
 fn version_comes_from_the_ready_process_whose_first_beat_is_newest() {
     let mut scene = Scene::new();
     scene.beat("w1 0/1 v1").beat("w2 0/1 v2").beat("w1 0/1 v1").is("online v2").beat("w2 0/1").is("online v2");

@@ -63,6 +63,15 @@ pub(crate) struct Mutant {
     pub(crate) hangs: bool,
 }
 
+impl Mutant {
+    /// Its file, given the original.
+    pub(crate) fn of(&self, original: &str) -> Result<String> {
+        let places = original.matches(&self.find).count();
+        ensure!(places == 1, "`{}` stands in {} {places} times, not once", self.find, self.file);
+        Ok(original.replace(&self.find, &self.replace))
+    }
+}
+
 /// All lists.
 pub(crate) fn read(root: &Path) -> Result<Vec<List>> {
     let read = |subject: &str| {
@@ -86,4 +95,20 @@ pub(crate) fn write_page(path: &Path, lists: &[List]) -> Result<()> {
     fs::write(path, &page)?;
     ensure!(before == page, "docs/mutants.md was not up to date and has been written anew");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_mutant_finds_what_it_breaks() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        for List { folder, mutant, .. } in read(&root).unwrap() {
+            for mutant in mutant {
+                let original = fs::read_to_string(root.join(&folder).join(&mutant.file)).unwrap();
+                mutant.of(&original).unwrap_or_else(|error| panic!("{}: {error}", mutant.name));
+            }
+        }
+    }
 }

@@ -70,9 +70,7 @@ impl<'a> Nursery<'a> {
     pub(crate) fn try_mutant(&self, mutant: &Mutant) -> Result<Verdict> {
         let path = self.folder.join(&self.list.folder).join(&mutant.file);
         let original = fs::read_to_string(&path)?;
-        let places = original.matches(&mutant.find).count();
-        ensure!(places == 1, "`{}` stands in {} {places} times, not once", mutant.find, mutant.file);
-        fs::write(&path, original.replace(&mutant.find, &mutant.replace))?;
+        fs::write(&path, mutant.of(&original)?)?;
         let verdict = self.test();
         fs::write(&path, original)?;
         verdict
