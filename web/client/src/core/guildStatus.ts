@@ -54,7 +54,6 @@ export class GuildStatusConnection {
   #isAnswered = false
   /** How often in a row the answer to the stream was none of a stream, although polls were answered. */
   #refusals = 0
-  #mayStream = true
   /** When the server may be asked again. */
   #notBefore = 0
   #poll: { answer: Promise<GuildStatus>; abort: AbortController } | undefined
@@ -101,7 +100,7 @@ export class GuildStatusConnection {
   /** Connects anew, with all retries, and asks once. */
   reconnect(): void {
     if (!this.#unwatch) return
-    this.#mayStream = true
+    this.#timers.cancel('streamless')
     this.#notBefore = 0
     this.#become({ access: 'granted' })
     this.#connect()
@@ -147,7 +146,7 @@ export class GuildStatusConnection {
 
   #connect(): void {
     this.#isPaused = false
-    if (!this.#mayStream || this.#snapshot.access !== 'granted') return
+    if (!this.#mayStream) return
     this.#lose()
     this.#timers.cancel('revive')
     this.#isAnswered = false
@@ -226,7 +225,7 @@ export class GuildStatusConnection {
     this.#lose()
     this.#refusals = refused && this.#isAnswered ? this.#refusals + 1 : 0
     if (this.#refusals >= REFUSALS) this.#pollOnly()
-    else if (this.#stream.state === 'error') this.#reviveLater()
+    else if (this.#stream.state === 'error') this.#reviveAfter('revive', REVIVE_MS)
     if (wasConfirmed || !this.#isPolling) this.#needPoll()
   }
 
@@ -258,20 +257,20 @@ export class GuildStatusConnection {
     )
   }
 
-  #reviveLater(): void {
-    const own = this.#about(REVIVE_MS)
+  /** After so long, up to half of it more or less; not before the server may be asked. */
+  #reviveAfter(timer: 'revive' | 'streamless', ms: number): void {
+    const own = ms * (0.5 + this.#environment.random())
     const wait = Math.max(own, this.#notBefore - this.#environment.now())
-    this.#timers.start('revive', wait, () => this.#revive())
+    this.#timers.start(timer, wait, () => this.#environment.page.isVisible() && this.#revive())
   }
 
   #revive(): void {
-    const mayAsk = this.#mayStream && this.#snapshot.access === 'granted'
-    if (mayAsk && this.#environment.page.isVisible()) this.#stream.openSilently()
+    if (this.#mayStream) this.#stream.openSilently()
   }
 
-  /** That long, and up to half of it more or less. */
-  #about(ms: number): number {
-    return ms * (0.5 + this.#environment.random())
+  /** Whether the stream may be asked for, and was there when it last was, or may be by now. */
+  get #mayStream(): boolean {
+    return this.#snapshot.access === 'granted' && !this.#timers.has('streamless')
   }
 
   // Polls.
@@ -331,13 +330,9 @@ export class GuildStatusConnection {
 
   /** There is no stream here, so it is not asked for again soon, or while there is no status either. */
   #pollOnly(): void {
-    this.#mayStream = false
     this.#timers.cancel('revive')
     this.#stream.giveUp()
-    this.#timers.start('streamless', this.#about(STREAMLESS_MS), () => {
-      this.#mayStream = true
-      this.#revive()
-    })
+    this.#reviveAfter('streamless', STREAMLESS_MS)
   }
 
   // The page.
@@ -361,7 +356,7 @@ export class GuildStatusConnection {
     this.#isPaused = true
     this.#lose()
     this.#timers.cancel('revive', 'poll')
-    if (this.#snapshot.access === 'granted' && this.#mayStream) this.#stream.pause()
+    if (this.#mayStream) this.#stream.pause()
   }
 
   /** Timers stand still while the machine sleeps, and are slow while a page is hidden; the clock is not. */

@@ -19,6 +19,11 @@ export class Timers<Name extends string> {
     this.#cancels.set(name, cancel)
   }
 
+  /** Whether it is still to happen. */
+  has(name: Name): boolean {
+    return this.#cancels.has(name)
+  }
+
   cancel(...names: Name[]): void {
     for (const name of names) {
       this.#cancels.get(name)?.()

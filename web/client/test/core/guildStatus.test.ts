@@ -266,6 +266,16 @@ describe('what an answer says of the stream', () => {
     expect(world.open).toHaveLength(1)
   })
 
+  test('429 with Retry-After to who is out: no stream is opened', async () => {
+    answer({ status: 401 })
+    world.source.refuse()
+    await world.settle()
+    answer({ status: 429, headers: { 'retry-after': '30' } })
+    await connection.poll().catch(() => {})
+    await world.pass(60_000)
+    expect([now().access, world.sources.length]).toEqual(['signed-out', 1])
+  })
+
   test('404: there is nothing to stream, so it is only polled', async () => {
     world.answers = () => ({ status: 404 })
     world.source.refuse()
@@ -312,9 +322,26 @@ describe('what an answer says of the stream', () => {
         await world.pass(300_000 * (0.5 + chance) - 1)
         expect(world.sources).toHaveLength(attempts)
       }
+      expect(world.requests.length).toBeGreaterThanOrEqual(10)
       await world.pass(1)
       greet()
       expect(now()).toMatchObject({ connectionState: 'connected', isConfirmed: true })
+    })
+
+    test('a stream that somebody asked for meanwhile, and got, is left alone', async () => {
+      const attempts = await streamless()
+      connection.reconnect()
+      greet()
+      await live(600_000)
+      expect([now().isConfirmed, world.sources.length]).toEqual([true, attempts + 1])
+    })
+
+    test('who follows anew asks anew', async () => {
+      const attempts = await streamless()
+      unfollow()
+      await world.pass(1)
+      unfollow = connection.follow({ onChange() {} })
+      expect(world.sources).toHaveLength(attempts + 1)
     })
 
     test('a hidden page tries it once it is seen', async () => {
@@ -400,6 +427,14 @@ describe('when the retries are spent', () => {
     await spend()
     const before = world.sources.length
     world.turn(change)
+    expect(world.sources.length).toBe(before + 1)
+  })
+
+  test('a page that is hidden for a moment tries when it is online again', async () => {
+    await spend()
+    world.turn('hidden')
+    const before = world.sources.length
+    world.turn('online')
     expect(world.sources.length).toBe(before + 1)
   })
 
