@@ -12,7 +12,8 @@ use crate::stage::play;
 /// an example test instead.
 pub(crate) fn cases(times: f64) -> Config {
     let usual = Config::default();
-    let cases = (f64::from(usual.cases) * times) as u32;
+    // Never none: that would be a test that cannot fail.
+    let cases = (f64::from(usual.cases) * times).ceil() as u32;
     Config { cases, failure_persistence: None, max_shrink_iters: 4000, ..usual }
 }
 
