@@ -43,6 +43,9 @@ pub(super) struct Follower {
     topic: Arc<Topic>,
     shared: Arc<Shared>,
     standing: Standing,
+    /// The token that is asked with, as long as whoever has it is connected and the backend has nothing against it;
+    /// then it is the turn of the one with the next number.
+    turn: NonZeroU64,
     /// How often in a row the backend could not be reached.
     failures: u32,
 }
@@ -56,7 +59,7 @@ struct Voice {
 
 impl Follower {
     pub(super) fn new(topic: Arc<Topic>, shared: Arc<Shared>, standing: Standing) -> Self {
-        Self { topic, shared, standing, failures: 0 }
+        Self { topic, shared, standing, turn: NonZeroU64::MIN, failures: 0 }
     }
 
     /// Follows the guild until it is dropped.
@@ -66,6 +69,10 @@ impl Follower {
             let begun = self.now();
             let Some(fault) = self.follow(&voice).await else { continue };
             tracing::debug!(guild = %self.topic.guild(), "the backend's stream: {fault}");
+            let is_orderly = self.failures == 0 && fault == Fault::Over(Loss::Ended);
+            if !is_orderly {
+                self.pass_turn();
+            }
             match &fault {
                 _ if fault.is_denial() => self.ask_why(&voice).await,
                 Fault::Mute | Fault::WrongType(_) | Fault::NoPlace => self.poll(NO_STREAM).await,
@@ -76,7 +83,6 @@ impl Follower {
                 Fault::Unreachable(_) | Fault::Late | Fault::NoStatus(_) | Fault::Silent | Fault::Over(_) => {
                     self.standing.lost(self.now());
                     // One that ends after each event is asked as often as one without a stream.
-                    let is_orderly = self.failures == 0 && fault == Fault::Over(Loss::Ended);
                     let pace = if is_orderly { POLL.saturating_sub(self.now() - begun) } else { Duration::ZERO };
                     self.back_off(pace).await;
                 }
@@ -137,6 +143,7 @@ impl Follower {
                 }
                 Err(fault) => {
                     tracing::debug!(guild = %self.topic.guild(), "the backend's status: {fault}");
+                    self.pass_turn();
                     self.standing.lost(self.standing.last_heard());
                     // Without anybody's token but ours, a denial lasts.
                     let least = if fault.is_denial() && self.shared.service.is_some() { NOT_NOW } else { Duration::ZERO };
@@ -199,8 +206,14 @@ impl Follower {
             return Voice { right: None, bearer: bearer.clone() };
         }
         let topic = self.topic.clone();
-        let right = self.meanwhile(topic.somebody()).await;
+        let right = self.meanwhile(topic.somebody(self.turn)).await;
+        self.turn = right.number();
         Voice { right: Some((right.number(), Arc::downgrade(&right))), bearer: right.bearer() }
+    }
+
+    /// What went wrong may have to do with who asked, so the next to ask is another, if there is one.
+    fn pass_turn(&mut self) {
+        self.turn = self.turn.checked_add(1).unwrap_or(NonZeroU64::MIN);
     }
 
     /// Waits before the backend is tried again, at least for this long. If it is found to be back by another

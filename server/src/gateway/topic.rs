@@ -1,6 +1,6 @@
 //! A guild that somebody watches, and with whose token the upstream can be asked about it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(super) struct Topic {
     changed: Notify,
 }
 
-type Members = HashMap<NonZeroU64, Weak<Right>>;
+type Members = BTreeMap<NonZeroU64, Weak<Right>>;
 
 impl Topic {
     pub(super) fn new(subject: Subject) -> Self {
@@ -68,9 +68,13 @@ impl Topic {
         self.members().is_empty()
     }
 
-    /// The right of somebody who is there, once there is somebody.
-    pub(super) async fn somebody(&self) -> Arc<Right> {
-        self.once(|members| members.values().find_map(Weak::upgrade)).await
+    /// The right of somebody who is there, once there is somebody: of whoever has this number, or else of the next one.
+    pub(super) async fn somebody(&self, number: NonZeroU64) -> Arc<Right> {
+        self.once(|members| {
+            let mut in_turn = members.range(number..).chain(members.range(..number));
+            in_turn.find_map(|(_, right)| right.upgrade())
+        })
+        .await
     }
 
     /// Waits until whoever has this right has left and somebody else is there.

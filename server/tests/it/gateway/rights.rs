@@ -84,3 +84,24 @@ async fn a_token_that_the_backend_refuses_when_it_is_asked_with_is_out_at_once_a
     backend.says(unhealthy());
     second.until("offline").await;
 }
+
+#[tokio::test]
+async fn a_backend_that_fails_for_one_token_is_asked_with_another() {
+    let backend = Backend::start().await;
+    let gateway = gateway(&backend).await;
+    let tokens = ["first", "second", "third"];
+    for token in tokens {
+        backend.lets(token, 200);
+    }
+    let mut first = watch_as(&gateway, GUILD, tokens[0]).await;
+    eventually("the stream is open", async || backend.streams() == 1).await;
+    let mut others = [watch_as(&gateway, GUILD, tokens[1]).await, watch_as(&gateway, GUILD, tokens[2]).await];
+    for other in &mut others {
+        other.status().await;
+    }
+    backend.lets(tokens[0], 429);
+    backend.lets(tokens[1], 500);
+    backend.end_streams();
+    backend.says(unhealthy());
+    first.until("offline").await;
+}
