@@ -22,8 +22,6 @@ use crate::wire::event_stream::Item;
 
 /// How often a backend without a stream is asked.
 const POLL: Duration = Duration::from_secs(3);
-/// How long such an answer may take: viewers have to see within 10 s that nothing comes.
-const POLL_ANSWER: Duration = Duration::from_secs(5);
 /// How long a backend without a stream is asked, until its stream is tried again.
 const NO_STREAM: Duration = Duration::from_secs(5 * 60);
 /// The same, when the backend has said that it has a stream and not now.
@@ -75,12 +73,12 @@ impl Follower {
             }
             match &fault {
                 _ if fault.is_denial() => self.ask_why(&voice).await,
-                Fault::Mute | Fault::WrongType(_) | Fault::NoPlace => self.poll(NO_STREAM).await,
+                Fault::Late | Fault::Mute | Fault::WrongType(_) | Fault::NoPlace => self.poll(NO_STREAM).await,
                 Fault::Refused { status, retry_after, .. } if status.as_u16() == 429 || status.is_server_error() => {
                     self.poll(retry_after.unwrap_or_default().clamp(NOT_NOW, NO_STREAM)).await;
                 }
                 Fault::Refused { .. } => self.poll(NO_STREAM).await,
-                Fault::Unreachable(_) | Fault::Late | Fault::NoStatus(_) | Fault::Silent | Fault::Over(_) => {
+                Fault::Unreachable(_) | Fault::NoStatus(_) | Fault::Silent | Fault::Over(_) => {
                     self.standing.lost(self.now());
                     // One that ends after each event is asked as often as one without a stream.
                     let pace = if is_orderly { POLL.saturating_sub(self.now() - begun) } else { Duration::ZERO };
@@ -93,6 +91,8 @@ impl Follower {
     /// Follows the stream. Returns why it is over, unless it is to be opened with another's token.
     async fn follow(&mut self, voice: &Voice) -> Option<Fault> {
         let (shared, topic) = (self.shared.clone(), self.topic.clone());
+        // Until it is open nobody says that what is known is still so.
+        self.standing.lost(self.now());
         let opened = self.meanwhile(shared.upstream.stream(topic.guild(), &voice.bearer)).await;
         let mut stream = match opened {
             Ok(stream) => stream,
@@ -175,12 +175,7 @@ impl Follower {
     async fn ask_as(&mut self, voice: &Voice) -> Result<(), Fault> {
         let (shared, guild) = (self.shared.clone(), self.topic.guild());
         let asked = self.now();
-        shared.metrics.upstream.polls.inc();
-        let answer = self.meanwhile(async {
-            let _slot = shared.polls.acquire().await.expect("it is never closed");
-            timeout(POLL_ANSWER, shared.upstream.status(guild, &voice.bearer)).await.unwrap_or(Err(Fault::Late))
-        });
-        let answer = answer.await;
+        let answer = self.meanwhile(shared.poll(guild, &voice.bearer)).await;
         if let Err(fault) = &answer
             && fault.is_denial()
         {

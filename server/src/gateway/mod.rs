@@ -85,6 +85,7 @@ impl Gateway {
             metrics,
             service,
             polls: Semaphore::new(POLLS),
+            answered: Mutex::default(),
             back: watch::Sender::new(0),
             topics: Mutex::default(),
             denial_told: AtomicBool::new(false),

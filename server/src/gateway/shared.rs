@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
+use tokio::time::{sleep, timeout};
 
 use super::Bearer;
 use super::board::Board;
@@ -14,10 +16,14 @@ use super::rights::{Right, Rights};
 use super::topic::Topic;
 use super::upstream::Upstream;
 use crate::hub::Subject;
+use crate::liveness::Monotonic;
 use crate::metrics::Metrics;
+use crate::wire::{GuildId, Payload};
 
-/// How many backends without a stream are asked at once.
+/// Of how many guilds a backend without a stream is asked at once.
 pub(super) const POLLS: usize = 32;
+/// How long such an answer may take: viewers have to see within 10 s that nothing comes.
+const POLL_ANSWER: Duration = Duration::from_secs(5);
 
 /// What all guilds have in common.
 #[derive(Debug)]
@@ -30,6 +36,8 @@ pub(super) struct Shared {
     /// The token of the configuration.
     pub(super) service: Option<Bearer>,
     pub(super) polls: Semaphore,
+    /// When the last of these was answered.
+    pub(super) answered: Mutex<Monotonic>,
     /// How often a backend that was lost was heard again.
     pub(super) back: watch::Sender<u64>,
     pub(super) topics: Mutex<HashMap<Subject, Arc<Topic>>>,
@@ -45,6 +53,36 @@ impl Shared {
     /// How many guilds are followed.
     pub(super) fn topics(&self) -> usize {
         self.followed().len()
+    }
+
+    /// What the upstream says of a guild without a stream, when it is its turn. While nobody is answered, that is waited
+    /// for no longer than an answer is.
+    pub(super) async fn poll(&self, guild: GuildId, bearer: &Bearer) -> Result<Payload, Fault> {
+        tokio::select! {
+            answer = self.poll_in_turn(guild, bearer) => answer,
+            () = self.nobody_is_answered() => Err(Fault::Late),
+        }
+    }
+
+    async fn poll_in_turn(&self, guild: GuildId, bearer: &Bearer) -> Result<Payload, Fault> {
+        let _slot = self.polls.acquire().await.expect("it is never closed");
+        self.metrics.upstream.polls.inc();
+        let answer = timeout(POLL_ANSWER, self.upstream.status(guild, bearer)).await.map_err(|_| Fault::Late)?;
+        *self.answered() = self.board.clock().monotonic();
+        answer
+    }
+
+    async fn nobody_is_answered(&self) {
+        let clock = self.board.clock();
+        let mut last = clock.monotonic();
+        while let Some(left) = (last + POLL_ANSWER).checked_sub(clock.monotonic()) {
+            sleep(left).await;
+            last = last.max(*self.answered());
+        }
+    }
+
+    fn answered(&self) -> MutexGuard<'_, Monotonic> {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The upstream denies the token of the configuration, of which somebody has to hear; once is enough.

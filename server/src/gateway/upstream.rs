@@ -26,8 +26,10 @@ use crate::wire::{GuildId, MAX_PAYLOAD_BYTES, Payload};
 
 /// How long it may take to reach the upstream.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long an answer may take, with its body; or the head of a stream.
+/// How long an answer may take, with its body.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How long a stream may take to open: viewers have to see within 10 s that nothing comes.
+const OPEN: Duration = Duration::from_secs(5);
 /// How many streams share what may be one connection. Servers allow 100 and more at once on one of HTTP/2.
 const STREAMS_TOGETHER: usize = 50;
 /// How long nothing may come on a connection, before the upstream is asked whether it is there.
@@ -113,7 +115,7 @@ impl Upstream {
         let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer.header())]);
         let request = Request { headers, ..Request::get(self.url(guild, "status/stream")) };
         let bounds = Bounds { line: 2 * MAX_PAYLOAD_BYTES, event: 2 * MAX_PAYLOAD_BYTES };
-        let opened = timeout(ANSWER, Connection::open(&place.line.http, &request, bounds)).await;
+        let opened = timeout(OPEN, Connection::open(&place.line.http, &request, bounds)).await;
         Ok(Stream { connection: opened.map_err(|_| Fault::Late)??, _place: place })
     }
 

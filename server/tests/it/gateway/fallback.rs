@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use super::{gateway, gateway_with, watch, watch_as};
-use crate::support::backend::{Answer, Backend, TOKEN, healthy, unhealthy};
+use crate::support::backend::{Answer, Backend, FOREVER, TOKEN, healthy, unhealthy};
 use crate::support::{GUILD, Viewer, eventually};
 
 /// Later than that nobody may see a change.
@@ -82,6 +82,44 @@ async fn a_stream_that_opens_and_brings_nothing_is_none() {
     assert_eq!(backend.streams(), 0);
     backend.says(unhealthy());
     assert_eq!(viewer.status_within(SEEN).await["state"], "offline");
+}
+
+#[tokio::test]
+async fn a_stream_that_does_not_even_open_is_none() {
+    let backend = Backend::start().await;
+    backend.streams_take(FOREVER);
+    let gateway = gateway(&backend).await;
+    let mut viewer = watch(&gateway).await;
+    eventually("it is asked for", async || gateway.metric("guildpulse_upstream_polls_total").await > 0).await;
+    backend.says(unhealthy());
+    assert_eq!(viewer.status_within(SEEN).await["state"], "offline");
+    assert_eq!(backend.counts().0, 1, "it is not tried again so soon");
+}
+
+#[tokio::test]
+async fn without_a_stream_and_without_a_status_nobody_knows_and_viewers_stay() {
+    let answers = [
+        Answer::of(200, "<!doctype html><title>Sign in</title>"),
+        Answer::of(204, ""),
+        Answer::of(302, "").with("location", "/elsewhere"),
+        Answer::of(404, ""),
+        Answer::of(429, "").with("retry-after", "1"),
+        Answer::of(503, ""),
+    ];
+    let check = async |answer: Answer| {
+        let backend = Backend::start().await;
+        backend.answers_streams(Some(Answer::of(404, "")));
+        let gateway = gateway(&backend).await;
+        let mut viewer = watch(&gateway).await;
+        backend.answers(Some(answer.clone()));
+        let since = Instant::now();
+        let status = viewer.until_within("unknown", Duration::from_secs(10)).await;
+        assert!(since.elapsed() > Duration::from_secs(6), "{answer:?}: {:?}", since.elapsed());
+        assert_eq!(status["reason"], "upstream_unreachable", "{answer:?}");
+        backend.answers(None);
+        viewer.until_within("online", Duration::from_secs(2)).await;
+    };
+    join_all(answers.map(check)).await;
 }
 
 #[tokio::test]

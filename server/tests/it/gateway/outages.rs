@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::{gateway, watch};
-use crate::support::backend::{Backend, healthy, unhealthy};
-use crate::support::{SOON, eventually};
+use super::{gateway, watch, watch_as};
+use crate::support::backend::{Answer, Backend, TOKEN, healthy, unhealthy};
+use crate::support::{GUILD, SOON, eventually};
 
 #[tokio::test]
 async fn while_the_backend_is_gone_viewers_stay_and_see_that_nobody_knows_and_then_the_truth() {
@@ -36,6 +37,34 @@ async fn while_the_backend_is_gone_viewers_stay_and_see_that_nobody_knows_and_th
     backend.says(healthy());
     let status = viewer.until_within("online", Duration::from_secs(2)).await;
     assert_eq!(status["healthy"], true);
+}
+
+#[tokio::test]
+async fn a_backend_that_takes_questions_and_answers_none_is_unknown_in_time_however_many_guilds_ask() {
+    let backend = Backend::start().await;
+    backend.answers_streams(Some(Answer::of(404, "")));
+    let gateway = gateway(&backend).await;
+    let mut viewers = Vec::new();
+    for guild in 1..=150 {
+        viewers.push(watch_as(&gateway, &guild.to_string(), TOKEN).await);
+    }
+    eventually("all are asked for", async || gateway.metric("guildpulse_upstream_polls_total").await >= 150).await;
+    backend.hangs();
+    let unknown = viewers.iter_mut().map(|viewer| viewer.until_within("unknown", Duration::from_secs(10)));
+    join_all(unknown).await;
+}
+
+#[tokio::test]
+async fn whose_token_is_gone_leaves_nobody_waiting_for_another_to_be_answered() {
+    let backend = Backend::start().await;
+    let gateway = gateway(&backend).await;
+    backend.lets("leaves", 200);
+    let leaves = watch_as(&gateway, GUILD, "leaves").await;
+    eventually("the stream is open", async || backend.streams() == 1).await;
+    let mut stays = watch(&gateway).await;
+    backend.hangs();
+    drop(leaves);
+    stays.until_within("unknown", Duration::from_secs(10)).await;
 }
 
 #[tokio::test]

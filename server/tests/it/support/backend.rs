@@ -24,6 +24,9 @@ use tokio::time::sleep;
 /// The token that may see everything, unless a test says otherwise.
 pub(crate) const TOKEN: &str = "a-token-of-the-backend";
 
+/// Longer than any test.
+pub(crate) const FOREVER: Duration = Duration::from_secs(3600);
+
 type Body = BoxBody<Bytes, Infallible>;
 
 pub(crate) struct Backend {
@@ -62,6 +65,8 @@ struct State {
     is_mute: bool,
     /// How long a status takes.
     delay: Duration,
+    /// How long the head of a stream takes.
+    stream_delay: Duration,
     asked: Vec<Asked>,
     open: Vec<(String, mpsc::Sender<Bytes>)>,
     in_flight: usize,
@@ -140,6 +145,16 @@ impl Backend {
 
     pub(crate) fn takes(&self, delay: Duration) {
         self.state().delay = delay;
+    }
+
+    /// From now on nobody gets an answer.
+    pub(crate) fn hangs(&self) {
+        self.takes(FOREVER);
+        self.streams_take(FOREVER);
+    }
+
+    pub(crate) fn streams_take(&self, delay: Duration) {
+        self.state().stream_delay = delay;
     }
 
     /// How many streams are open now.
@@ -271,13 +286,20 @@ async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
 async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let asked = Asked { target: request.uri().to_string(), headers: request.headers().clone() };
     let is_stream = asked.target.ends_with("/stream");
+    if is_stream {
+        let delay = {
+            let mut state = state.lock().unwrap();
+            state.asked.push(asked);
+            state.stream_delay
+        };
+        sleep(delay).await;
+        let mut state = state.lock().unwrap();
+        let instead = state.refusal(request.headers()).or_else(|| state.no_stream.clone());
+        return Ok(instead.map_or_else(|| state.stream(token(request.headers())), Answer::response));
+    }
     let delay = {
         let mut state = state.lock().unwrap();
         state.asked.push(asked);
-        if is_stream {
-            let instead = state.refusal(request.headers()).or_else(|| state.no_stream.clone());
-            return Ok(instead.map_or_else(|| state.stream(token(request.headers())), Answer::response));
-        }
         state.in_flight += 1;
         state.most_in_flight = state.most_in_flight.max(state.in_flight);
         state.delay
