@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{gateway, watch_as};
 use crate::support::backend::{Backend, TOKEN, unhealthy};
-use crate::support::{GUILD, Viewer, eventually, token};
+use crate::support::{GUILD, Scene, Viewer, eventually, eventually_within, token};
 
 /// Waits for the end of a stream; returns why the server has ended it.
 async fn goodbye(viewer: &mut Viewer, patience: Duration) -> String {
@@ -86,22 +86,49 @@ async fn a_token_that_the_backend_refuses_when_it_is_asked_with_is_out_at_once_a
 }
 
 #[tokio::test]
-async fn a_backend_that_fails_for_one_token_is_asked_with_another() {
+async fn a_backend_that_fails_for_some_tokens_is_asked_with_another() {
+    let check = async |good: &str| {
+        let backend = Backend::start().await;
+        let gateway = gateway(&backend).await;
+        let mut viewers = all_watch(&backend, &gateway).await;
+        for bad in TOKENS.iter().filter(|token| **token != good) {
+            backend.lets(bad, 500);
+        }
+        backend.end_streams();
+        backend.says(unhealthy());
+        for viewer in &mut viewers {
+            viewer.until_within("offline", Duration::from_secs(8)).await;
+        }
+    };
+    // Whichever is tried next, once it is a bad one.
+    tokio::join!(check(TOKENS[1]), check(TOKENS[2]));
+}
+
+#[tokio::test]
+async fn a_stream_that_is_refused_to_one_token_is_opened_with_another() {
     let backend = Backend::start().await;
     let gateway = gateway(&backend).await;
-    let tokens = ["first", "second", "third"];
-    for token in tokens {
-        backend.lets(token, 200);
-    }
-    let mut first = watch_as(&gateway, GUILD, tokens[0]).await;
-    eventually("the stream is open", async || backend.streams() == 1).await;
-    let mut others = [watch_as(&gateway, GUILD, tokens[1]).await, watch_as(&gateway, GUILD, tokens[2]).await];
-    for other in &mut others {
-        other.status().await;
-    }
-    backend.lets(tokens[0], 429);
-    backend.lets(tokens[1], 500);
+    let mut viewers = all_watch(&backend, &gateway).await;
+    backend.opens_no_stream_for(TOKENS[0]);
     backend.end_streams();
+    eventually_within(Duration::from_secs(20), "there is a stream again", async || backend.streams() == 1).await;
     backend.says(unhealthy());
-    first.until("offline").await;
+    for viewer in &mut viewers {
+        viewer.until("offline").await;
+    }
+}
+
+const TOKENS: [&str; 3] = ["first", "second", "third"];
+
+/// Viewers with these tokens of one guild; the stream is opened with the first of them.
+async fn all_watch(backend: &Backend, gateway: &Scene) -> Vec<Viewer> {
+    let mut viewers = Vec::new();
+    for token in TOKENS {
+        backend.lets(token, 200);
+        let mut viewer = watch_as(gateway, GUILD, token).await;
+        viewer.status().await;
+        eventually("the stream is open", async || backend.streams() == 1).await;
+        viewers.push(viewer);
+    }
+    viewers
 }

@@ -61,6 +61,8 @@ struct State {
     instead: Option<Answer>,
     /// What is answered instead of a stream.
     no_stream: Option<Answer>,
+    /// Who gets a status and no stream.
+    without_stream: Vec<String>,
     /// Whether a stream begins without its first status.
     is_mute: bool,
     /// How long a status takes.
@@ -137,6 +139,11 @@ impl Backend {
 
     pub(crate) fn answers_streams(&self, instead: Option<Answer>) {
         self.state().no_stream = instead;
+    }
+
+    /// Has as many streams as may be for whoever has this token.
+    pub(crate) fn opens_no_stream_for(&self, token: &str) {
+        self.state().without_stream.push(token.into());
     }
 
     pub(crate) fn is_mute(&self, is_mute: bool) {
@@ -224,6 +231,11 @@ impl State {
         (status != 200).then(|| Answer::of(status, "no"))
     }
 
+    fn no_stream(&self, token: &str) -> Option<Answer> {
+        let is_without = self.without_stream.iter().any(|other| other == token);
+        if is_without { Some(Answer::of(429, "")) } else { self.no_stream.clone() }
+    }
+
     fn stream(&mut self, token: &str) -> Response<Body> {
         let (sender, receiver) = mpsc::channel(1024);
         if !self.is_mute {
@@ -294,7 +306,7 @@ async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<
         };
         sleep(delay).await;
         let mut state = state.lock().unwrap();
-        let instead = state.refusal(request.headers()).or_else(|| state.no_stream.clone());
+        let instead = state.refusal(request.headers()).or_else(|| state.no_stream(token(request.headers())));
         return Ok(instead.map_or_else(|| state.stream(token(request.headers())), Answer::response));
     }
     let delay = {
