@@ -1,16 +1,21 @@
 //! What is said of each guild, as its backend said it last.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use quick_cache::Weighter;
+use quick_cache::unsync::Cache;
 
 use crate::clock::Clock;
 use crate::hub::{Cause, Hub, Subject};
 use crate::liveness::{Monotonic, Now};
 use crate::wire::{Facts, Payload, Reason, Revision, State, Template, UnixMillis};
 
-/// How many guilds are remembered that nobody watches, so that who asks for one again and again sees its
-/// revision change only with its status.
-const REMEMBERED: usize = 10_000;
+/// How much memory may take what is remembered of guilds that nobody watches, in bytes. It is remembered so that who
+/// asks for one again and again sees its revision change only with its status.
+const MEMORY: u64 = 32 << 20;
+/// What a guild takes besides what the backend says in words of its own, rather more than less.
+const ENTRY_BYTES: u64 = 1024;
 
 /// The newest status of each guild. A change is noted for the reactors under the lock that holds it, as
 /// the monitor does it.
@@ -28,11 +33,10 @@ pub struct Said {
     started: UnixMillis,
     /// The number of the newest change.
     seq: u64,
-    guilds: HashMap<Subject, Entry>,
-    /// Those that were left, and when in the order of that; the first one is forgotten first, unless somebody
-    /// has come back to it.
-    left: VecDeque<(Subject, u64)>,
-    leaving: u64,
+    /// Of those that are watched.
+    watched: HashMap<Subject, Entry>,
+    /// Of those that are not.
+    remembered: Cache<Subject, Entry, Size>,
 }
 
 #[derive(Debug)]
@@ -44,8 +48,17 @@ struct Entry {
     since: UnixMillis,
     seq: u64,
     status: Template,
-    /// When it was left; none while it is watched.
-    left: Option<u64>,
+}
+
+/// How many bytes an entry takes.
+#[derive(Debug, Clone)]
+struct Size;
+
+impl Weighter<Subject, Entry> for Size {
+    fn weight(&self, _: &Subject, entry: &Entry) -> u64 {
+        // The words stand in the payload and in the status.
+        ENTRY_BYTES + 2 * entry.payload.others().len() as u64
+    }
 }
 
 impl Board {
@@ -53,7 +66,9 @@ impl Board {
     pub fn new(clock: Clock, hub: Hub) -> Self {
         let started = clock.now().wall;
         let boot = started.unix_seconds();
-        let said = Said { boot, started, seq: 0, guilds: HashMap::new(), left: VecDeque::new(), leaving: 0 };
+        let most = usize::try_from(MEMORY / ENTRY_BYTES).expect("it is small");
+        let remembered = Cache::with_weighter(most, MEMORY, Size);
+        let said = Said { boot, started, seq: 0, watched: HashMap::new(), remembered };
         Self { clock, hub, said: Mutex::new(said) }
     }
 
@@ -82,7 +97,7 @@ impl Board {
     /// Takes what a backend says of a guild that nobody watches. Of one that is watched, whoever follows it knows more.
     pub fn offer(&self, guild: Subject, payload: Payload, asked: Monotonic) {
         let mut said = self.lock();
-        if said.guilds.get(&guild).is_none_or(|known| known.left.is_some()) {
+        if !said.watched.contains_key(&guild) {
             said.take(guild, payload, asked, self.clock.now().wall);
         }
     }
@@ -90,25 +105,29 @@ impl Board {
     /// From now on the guild is watched. Returns what was said of it last, if that is known.
     pub fn watch(&self, guild: Subject) -> Option<Payload> {
         let mut said = self.lock();
-        let entry = said.guilds.get_mut(&guild)?;
-        entry.left = None;
-        Some(entry.payload.clone())
+        if let Some((guild, entry)) = said.remembered.remove(&guild) {
+            said.watched.insert(guild, entry);
+        }
+        said.watched.get(&guild).map(|entry| entry.payload.clone())
     }
 
     /// From now on the guild is not watched, and may be forgotten.
     pub fn leave(&self, guild: Subject) {
-        self.lock().leave(guild);
+        let mut said = self.lock();
+        if let Some(entry) = said.watched.remove(&guild) {
+            said.remembered.insert(guild, entry);
+        }
     }
 
     /// Whether something is said of the guild.
     pub fn knows(&self, guild: Subject) -> bool {
-        self.lock().guilds.contains_key(&guild)
+        self.lock().entry(guild).is_some()
     }
 
     /// What is said of a guild that is watched, or was shortly before.
     pub fn status(&self, guild: Subject) -> Option<(Facts, Template)> {
         let said = self.lock();
-        let entry = said.guilds.get(&guild)?;
+        let entry = said.entry(guild)?;
         Some((entry.facts(said.boot), entry.status.clone()))
     }
 
@@ -139,7 +158,7 @@ impl Board {
 impl Said {
     /// What is said of the guild.
     pub fn of(&self, guild: Subject) -> Template {
-        self.guilds.get(&guild).map_or_else(|| self.of_nobody(), |entry| entry.status.clone())
+        self.entry(guild).map_or_else(|| self.of_nobody(), |entry| entry.status.clone())
     }
 
     /// What is said of a guild of which no backend has said anything.
@@ -159,34 +178,26 @@ impl Said {
 
     /// Says whether it is a change.
     fn take(&mut self, guild: Subject, payload: Payload, asked: Monotonic, now: UnixMillis) -> bool {
-        let known = self.guilds.get(&guild);
+        let known = self.entry(guild);
         if known.is_some_and(|known| known.asked > asked) {
             return false;
         }
         let has_changed = known.is_none_or(|known| known.payload.differs(&payload));
-        self.seq += u64::from(has_changed);
+        let newest = self.seq + u64::from(has_changed);
         let since = known.filter(|known| known.payload.has_state_of(&payload)).map_or(now, |known| known.since);
-        let seq = known.filter(|_| !has_changed).map_or(self.seq, |known| known.seq);
-        let (is_new, left) = (known.is_none(), known.and_then(|known| known.left));
+        let seq = known.filter(|_| !has_changed).map_or(newest, |known| known.seq);
         let status = Template::with(&payload.facts(since, Revision { boot: self.boot, seq }), payload.others());
-        self.guilds.insert(guild, Entry { payload, asked, since, seq, status, left });
-        if is_new {
-            self.leave(guild);
+        let entry = Entry { payload, asked, since, seq, status };
+        self.seq = newest;
+        match self.watched.get_mut(&guild) {
+            Some(watched) => *watched = entry,
+            None => self.remembered.insert(guild, entry),
         }
         has_changed
     }
 
-    fn leave(&mut self, guild: Subject) {
-        let Some(entry) = self.guilds.get_mut(&guild) else { return };
-        self.leaving += 1;
-        entry.left = Some(self.leaving);
-        self.left.push_back((guild, self.leaving));
-        while self.left.len() > REMEMBERED {
-            let (guild, left) = self.left.pop_front().expect("there are many");
-            if self.guilds.get(&guild).is_some_and(|entry| entry.left == Some(left)) {
-                self.guilds.remove(&guild);
-            }
-        }
+    fn entry(&self, guild: Subject) -> Option<&Entry> {
+        self.watched.get(&guild).or_else(|| self.remembered.get(&guild))
     }
 }
 
@@ -198,6 +209,7 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::RangeInclusive;
     use std::time::Duration;
 
     use super::*;
@@ -267,22 +279,29 @@ mod tests {
     }
 
     #[test]
-    fn guilds_that_nobody_watches_are_forgotten_when_there_are_many_and_numbers_go_on() {
+    fn guilds_that_nobody_watches_are_forgotten_when_they_take_much_memory_and_numbers_go_on() {
         let (clock, board) = board();
+        let long = format!(r#"{{"healthy":true,"words":"{}"}}"#, "x".repeat(60_000));
+        let say = |id: u64| board.publish(guild(id), payload(&long), clock.monotonic(), Cause::Time);
+        let known = |ids: RangeInclusive<u64>| ids.filter(|id| board.knows(guild(*id))).count() as u64;
+        say(1);
+        board.watch(guild(1));
+        (2..=600).for_each(say);
+        assert!(board.knows(guild(1)), "somebody watches it");
+        let most = MEMORY / 120_000;
+        assert!((most - 50..=most).contains(&known(2..=600)), "{} of {most}", known(2..=600));
+        let newest = facts(&board, 600).revision;
+        say(601);
+        assert!(facts(&board, 601).revision > newest);
+        board.leave(guild(1));
+        (602..=1000).for_each(say);
+        assert!(!board.knows(guild(1)));
+
+        // Short ones are many.
         let say = |id: u64| board.publish(guild(id), payload(r#"{"healthy":true}"#), clock.monotonic(), Cause::Time);
-        say(1);
-        say(2);
-        board.watch(guild(2));
-        let many = u64::try_from(REMEMBERED).unwrap();
-        (3..=many + 2).for_each(say);
-        assert!(board.status(guild(1)).is_none() && board.status(guild(3)).is_some());
-        assert!(board.status(guild(2)).is_some(), "somebody watches it");
-        say(1);
-        assert!(facts(&board, 1).revision > facts(&board, many + 2).revision);
-        board.leave(guild(2));
-        (many + 3..=2 * many + 4).for_each(say);
-        assert!(board.status(guild(2)).is_none());
-        assert!(board.look(|said| said.guilds.len()) <= REMEMBERED && board.look(|said| said.left.len()) <= REMEMBERED);
+        (1..=50_000).for_each(say);
+        let most = MEMORY / ENTRY_BYTES;
+        assert!((most * 9 / 10..=most).contains(&known(1..=50_000)), "{} of {most}", known(1..=50_000));
     }
 
     #[test]

@@ -56,7 +56,10 @@ struct Size;
 
 impl Weighter<Question, Answer> for Size {
     fn weight(&self, _: &Question, answer: &Answer) -> u64 {
-        let words = answer.refused.as_ref().map_or(0, |problem| problem.title.len() + problem.detail.len());
+        let words = answer.refused.as_ref().map_or(0, |problem| {
+            let Problem { r#type, title, detail, pointer, .. } = &**problem;
+            r#type.len() + title.len() + detail.len() + pointer.as_ref().map_or(0, String::len)
+        });
         ANSWER_BYTES + words as u64
     }
 }
@@ -106,10 +109,14 @@ impl Checks {
         let slot = self.slots.acquire().await.expect("it is never closed");
         let answer = self.put(subject, bearer).await;
         drop(slot);
-        if answer.as_ref().err().is_none_or(Fault::is_lasting) {
-            self.answers.insert((bearer.hash(), subject.guild()), self.answer(answer.as_ref().err()));
-        }
         answer
+    }
+
+    /// Takes what the upstream has just said of somebody who was let in, if it counts for a while.
+    pub(super) fn keep(&self, subject: Subject, bearer: &Bearer, answer: Result<(), &Fault>) {
+        if answer.err().is_none_or(Fault::is_lasting) {
+            self.answers.insert((bearer.hash(), subject.guild()), self.answer(answer.err()));
+        }
     }
 
     async fn put(&self, subject: Subject, bearer: &Bearer) -> Result<(), Fault> {
@@ -145,5 +152,23 @@ impl Checks {
             self.metrics.limit_reached(Limit::Checks);
         }
         Err(Arc::unwrap_or_clone(problem))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_takes_as_much_memory_as_all_of_its_words() {
+        let words = "x".repeat(1000);
+        let problem = Problem {
+            r#type: words.clone(),
+            title: words.clone(),
+            pointer: Some(words.clone()),
+            ..Problem::new(Code::NotFound, words)
+        };
+        let weight = |refused| Size.weight(&([0; 32], GuildId::MIN), &Answer { refused, until: Monotonic::ZERO });
+        assert_eq!(weight(Some(Arc::new(problem))) - weight(None), 4000);
     }
 }

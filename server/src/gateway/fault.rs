@@ -49,7 +49,8 @@ pub(super) enum Fault {
 impl Fault {
     pub(super) fn refused(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Self {
         let problem = std::str::from_utf8(body).ok().and_then(|text| read_json::<Problem>(text).ok());
-        let problem = problem.filter(|problem| problem.status == status.as_u16()).map(Box::new);
+        let is_error = status.is_client_error() || status.is_server_error();
+        let problem = problem.filter(|problem| is_error && problem.status == status.as_u16()).map(Box::new);
         Self::Refused { status, retry_after, problem }
     }
 
@@ -117,4 +118,25 @@ fn refusal(status: StatusCode, retry_after: Option<Duration>) -> Problem {
 fn seconds(wait: Option<Duration>) -> Option<u32> {
     let wait = wait?;
     u32::try_from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_of_the_backend_is_handed_on_and_what_is_no_error_is_none_of_its_problems() {
+        let handed_on = |status: u16| {
+            let mut problem = Problem::new(Code::NotFound, "in words of its own");
+            problem.status = status;
+            let body = serde_json::to_vec(&problem).unwrap();
+            let problem = Fault::refused(StatusCode::from_u16(status).unwrap(), None, &body).problem();
+            (problem.status, problem.code, problem.detail == "in words of its own")
+        };
+        assert_eq!(handed_on(404), (404, Code::NotFound, true));
+        assert_eq!(handed_on(503), (503, Code::NotFound, true));
+        for status in [202, 204, 302, 304] {
+            assert_eq!(handed_on(status), (502, Code::UpstreamInvalid, false));
+        }
+    }
 }

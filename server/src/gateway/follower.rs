@@ -4,7 +4,6 @@ use std::num::NonZeroU64;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use rand::RngExt;
 use tokio::time::{sleep, timeout};
 
 use super::Bearer;
@@ -26,14 +25,10 @@ const POLL: Duration = Duration::from_secs(3);
 const NO_STREAM: Duration = Duration::from_secs(5 * 60);
 /// The same, when the backend has said that it has a stream and not now.
 const NOT_NOW: Duration = Duration::from_secs(15);
-/// A backend that is out of reach is tried again after these, doubled from the first to the last, a quarter
-/// more or less. It has to be seen within 2 s that it is back.
-const BACKOFF: std::ops::RangeInclusive<Duration> = Duration::from_millis(200)..=Duration::from_millis(1200);
-/// How many guilds may try at that pace. More of them share what these would do; who gets through calls the
-/// others.
-const AT_FULL_PACE: usize = 64;
-/// Over how long those spread who were called.
-const SPREAD_MS: std::ops::Range<u64> = 0..300;
+/// How many streams in a row may bring no status, though the backend was heard just before, until there is none.
+const BARREN: u32 = 2;
+/// How many tokens are tried, if there are others, before a backend that wants to be asked later is.
+const TRIED: u32 = 3;
 
 /// Follows one guild.
 #[derive(Debug)]
@@ -44,8 +39,10 @@ pub(super) struct Follower {
     /// The token that is asked with, as long as whoever has it is connected and the backend has nothing against it;
     /// then it is the turn of the one with the next number.
     turn: NonZeroU64,
-    /// How often in a row the backend could not be reached.
+    /// How often in a row the backend said nothing.
     failures: u32,
+    /// How many streams in a row brought no status, of those that were asked for when the backend had just been heard.
+    barren: u32,
 }
 
 /// Whose token is used.
@@ -57,17 +54,23 @@ struct Voice {
 
 impl Follower {
     pub(super) fn new(topic: Arc<Topic>, shared: Arc<Shared>, standing: Standing) -> Self {
-        Self { topic, shared, standing, turn: NonZeroU64::MIN, failures: 0 }
+        Self { topic, shared, standing, turn: NonZeroU64::MIN, failures: 0, barren: 0 }
     }
 
     /// Follows the guild until it is dropped.
     pub(super) async fn run(mut self) {
         loop {
+            // A question is sooner answered than a stream opened, and says which of the two it is that fails.
+            if self.failures > 1 && !self.ask_or_back_off().await {
+                continue;
+            }
             let voice = self.voice().await;
             let begun = self.now();
+            self.barren += u32::from(self.failures == 0);
             let Some(fault) = self.follow(&voice).await else { continue };
             tracing::debug!(guild = %self.topic.guild(), "the backend's stream: {fault}");
-            let is_orderly = self.failures == 0 && fault == Fault::Over(Loss::Ended);
+            let has_spoken = self.failures == 0 && self.barren == 0;
+            let is_orderly = has_spoken && fault == Fault::Over(Loss::Ended);
             if !is_orderly {
                 self.pass_turn();
             }
@@ -78,6 +81,7 @@ impl Follower {
                     self.poll(retry_after.unwrap_or_default().clamp(NOT_NOW, NO_STREAM)).await;
                 }
                 Fault::Refused { .. } => self.poll(NO_STREAM).await,
+                _ if self.barren >= BARREN => self.poll(NO_STREAM).await,
                 Fault::Unreachable(_) | Fault::NoStatus(_) | Fault::Silent | Fault::Over(_) => {
                     self.standing.lost(self.now());
                     // One that ends after each event is asked as often as one without a stream.
@@ -92,13 +96,14 @@ impl Follower {
     async fn follow(&mut self, voice: &Voice) -> Option<Fault> {
         let (shared, topic) = (self.shared.clone(), self.topic.clone());
         // Until it is open nobody says that what is known is still so.
-        self.standing.lost(self.now());
+        let begun = self.now();
+        self.standing.lost(begun);
         let opened = self.meanwhile(shared.upstream.stream(topic.guild(), &voice.bearer)).await;
         let mut stream = match opened {
             Ok(stream) => stream,
             Err(fault) => return Some(fault),
         };
-        let mut pulse = Pulse::new(self.now());
+        let mut pulse = Pulse::new(begun);
         loop {
             let left = pulse.deadline().saturating_sub(self.now());
             let item = self.meanwhile(async {
@@ -116,7 +121,6 @@ impl Follower {
 
     fn take(&mut self, item: Item, pulse: &mut Pulse) {
         let now = self.now();
-        self.standing.alive(now);
         pulse.beat(now);
         let Item::Message(message) = item else { return };
         if pulse.control(&message) {
@@ -125,6 +129,7 @@ impl Follower {
         match self.shared.upstream.read(&message.data, self.topic.guild()) {
             Ok(payload) => {
                 pulse.confirm();
+                self.barren = 0;
                 self.heard(payload, now);
             }
             Err(_) => drop(self.shared.metrics.upstream.passed_over.inc()),
@@ -136,19 +141,9 @@ impl Follower {
         let until = self.now() + time;
         while self.now() < until {
             let asked = self.now();
-            match self.ask().await {
-                Ok(()) => {
-                    let rest = (asked + POLL).saturating_sub(self.now());
-                    self.meanwhile(sleep(rest)).await;
-                }
-                Err(fault) => {
-                    tracing::debug!(guild = %self.topic.guild(), "the backend's status: {fault}");
-                    self.pass_turn();
-                    self.standing.lost(self.standing.last_heard());
-                    // Without anybody's token but ours, a denial lasts.
-                    let least = if fault.is_denial() && self.shared.service.is_some() { NOT_NOW } else { Duration::ZERO };
-                    self.back_off(fault.retry_after().unwrap_or(least).min(NO_STREAM)).await;
-                }
+            if self.ask_or_back_off().await {
+                let rest = (asked + POLL).saturating_sub(self.now());
+                self.meanwhile(sleep(rest)).await;
             }
         }
     }
@@ -159,11 +154,27 @@ impl Follower {
             Ok(()) => self.poll(NO_STREAM).await,
             // Somebody else is asked with.
             Err(fault) if fault.is_denial() && voice.right.is_some() => {}
-            Err(fault) => {
-                self.standing.lost(self.standing.last_heard());
-                self.back_off(fault.retry_after().unwrap_or(NOT_NOW).min(NO_STREAM)).await;
-            }
+            Err(fault) => self.back_off_after(&fault, NOT_NOW).await,
         }
+    }
+
+    /// Asks for the status. If there is none, waits until it may be asked for again; says whether there was one.
+    async fn ask_or_back_off(&mut self) -> bool {
+        let Err(fault) = self.ask().await else { return true };
+        tracing::debug!(guild = %self.topic.guild(), "the backend's status: {fault}");
+        self.pass_turn();
+        // Without anybody's token but ours, a denial lasts.
+        let least = if fault.is_denial() && self.shared.service.is_some() { NOT_NOW } else { Duration::ZERO };
+        self.back_off_after(&fault, least).await;
+        false
+    }
+
+    async fn back_off_after(&mut self, fault: &Fault, least: Duration) {
+        self.standing.unanswered(self.now());
+        // It may want that of one user only.
+        let is_anothers_turn = self.shared.service.is_none() && self.topic.tokens() > 1 && self.failures < TRIED;
+        let asked_for = fault.retry_after().filter(|_| !is_anothers_turn);
+        self.back_off(asked_for.unwrap_or(least).min(NO_STREAM)).await;
     }
 
     async fn ask(&mut self) -> Result<(), Fault> {
@@ -189,10 +200,11 @@ impl Follower {
     }
 
     fn heard(&mut self, payload: Payload, asked: Monotonic) {
-        self.failures = 0;
-        if self.standing.heard(payload, asked, self.now(), &self.shared.board) {
-            self.shared.back.send_modify(|times| *times += 1);
+        self.standing.heard(payload, asked, self.now(), &self.shared.board);
+        if self.failures > 0 {
+            self.shared.pace.is_back();
         }
+        self.failures = 0;
     }
 
     /// The token to ask with, once there is one.
@@ -211,23 +223,11 @@ impl Follower {
         self.turn = self.turn.checked_add(1).unwrap_or(NonZeroU64::MIN);
     }
 
-    /// Waits before the backend is tried again, at least for this long. If it is found to be back by another
-    /// guild, that is soon enough.
+    /// Waits before the backend is tried again, at least for this long.
     async fn back_off(&mut self, least: Duration) {
-        let doubled = BACKOFF.start().saturating_mul(1 << self.failures.min(16)).min(*BACKOFF.end());
+        let (shared, failures) = (self.shared.clone(), self.failures);
         self.failures += 1;
-        let crowd = self.shared.topics() / AT_FULL_PACE;
-        let wait = doubled.saturating_mul(u32::try_from(crowd).unwrap_or(u32::MAX).max(1));
-        let wait = wait.mul_f64(rand::rng().random_range(0.75..1.25));
-        let mut back = self.shared.back.subscribe();
-        self.meanwhile(sleep(least)).await;
-        self.meanwhile(async {
-            if timeout(wait.saturating_sub(least), back.changed()).await.is_ok() {
-                let spread = rand::rng().random_range(SPREAD_MS);
-                sleep(Duration::from_millis(spread)).await;
-            }
-        })
-        .await;
+        self.meanwhile(shared.pace.turn(failures, least)).await;
     }
 
     /// Does something, and tells viewers meanwhile what time means for them.

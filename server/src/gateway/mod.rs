@@ -8,6 +8,7 @@ mod board;
 mod checks;
 mod fault;
 mod follower;
+mod pace;
 mod pulse;
 mod rights;
 mod shared;
@@ -15,12 +16,16 @@ mod standing;
 mod topic;
 mod upstream;
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::num::NonZeroU64;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
@@ -32,6 +37,7 @@ pub use upstream::UpstreamError;
 
 use checks::{Checks, IN_FLIGHT};
 use follower::Follower;
+use pace::Pace;
 use rights::{Right, Rights};
 use shared::{POLLS, Shared};
 use standing::Standing;
@@ -46,6 +52,8 @@ use crate::wire::{Code, Facts, GuildId, Problem, Template};
 /// How many questions may be open at once about those who are connected: half of all, so that whoever comes is
 /// not kept waiting by those who are there.
 const AGAIN: usize = IN_FLIGHT / 2;
+/// How long the upstream is listened to after the last viewer has left.
+const LINGER: Duration = Duration::from_secs(30);
 
 /// A backend, and all that is known by it.
 #[derive(Debug)]
@@ -80,13 +88,13 @@ impl Gateway {
         let shared = Shared {
             checks: Checks::new(upstream.clone(), board.clone(), metrics.clone()),
             upstream,
+            pace: Pace::new(board.clock()),
             board,
             rights: Arc::new(Rights::new()),
             metrics,
             service,
             polls: Semaphore::new(POLLS),
             answered: Mutex::default(),
-            back: watch::Sender::new(0),
             topics: Mutex::default(),
             denial_told: AtomicBool::new(false),
         };
@@ -105,18 +113,28 @@ impl Gateway {
     ///
     /// What the backend has against one of them, or why it does not say.
     pub async fn statuses(&self, guilds: &[GuildId], bearer: &Bearer) -> Result<Vec<(Facts, Template)>, Problem> {
-        self.ask(guilds, bearer).await?;
+        self.authorise(guilds, bearer).await?;
         let status = |guild: &GuildId| self.shared.board.status(self.subject(*guild, bearer)).ok_or_else(too_many_guilds);
         guilds.iter().map(status).collect()
     }
 
-    /// Lets whoever this token belongs to watch these guilds, for as long as the lease is kept; there is none for no guild.
+    /// Whether whoever this token belongs to may see these guilds.
     ///
     /// # Errors
     ///
     /// As [`statuses`](Self::statuses).
-    pub async fn watch(&self, guilds: &[GuildId], bearer: &Bearer) -> Result<Option<Lease>, Problem> {
-        self.ask(guilds, bearer).await?;
+    pub async fn authorise(&self, guilds: &[GuildId], bearer: &Bearer) -> Result<(), Problem> {
+        let answers = guilds.iter().map(|guild| self.shared.checks.ask(self.subject(*guild, bearer), bearer));
+        try_join_all(answers).await.map(drop)
+    }
+
+    /// Lets whoever was [authorised](Self::authorise) watch these guilds, for as long as the lease is kept; there is none
+    /// for no guild.
+    ///
+    /// # Errors
+    ///
+    /// When what was said of one of them is forgotten already.
+    pub fn watch(&self, guilds: &[GuildId], bearer: &Bearer) -> Result<Option<Lease>, Problem> {
         let rights = guilds.iter().map(|guild| self.join(*guild, bearer));
         Ok(Lease::of(rights.collect::<Result<_, _>>()?))
     }
@@ -156,20 +174,15 @@ impl Gateway {
         self.shared.judge(&right, answer.as_ref().copied());
     }
 
-    async fn ask(&self, guilds: &[GuildId], bearer: &Bearer) -> Result<(), Problem> {
-        let answers = guilds.iter().map(|guild| self.shared.checks.ask(self.subject(*guild, bearer), bearer));
-        try_join_all(answers).await.map(drop)
-    }
-
     /// Joins those who watch the guild. The first one has it followed.
     fn join(&self, guild: GuildId, bearer: &Bearer) -> Result<Arc<Right>, Problem> {
         let now = self.shared.board.clock().now();
         let subject = self.subject(guild, bearer);
         let mut followed = self.shared.followed();
+        let known = self.shared.board.watch(subject).ok_or_else(too_many_guilds)?;
         let topic = match followed.entry(subject) {
             Entry::Occupied(topic) => topic.into_mut(),
             Entry::Vacant(place) => {
-                let known = self.shared.board.watch(subject).ok_or_else(too_many_guilds)?;
                 let topic = Arc::new(Topic::new(subject));
                 self.shared.metrics.upstream.guilds.inc();
                 let standing = Standing::new(subject, known, now.monotonic);
@@ -192,11 +205,12 @@ async fn follow(follower: Follower, topic: Arc<Topic>, shared: Arc<Shared>, stop
     let deserted = async {
         loop {
             topic.deserted().await;
-            let mut followed = shared.followed();
-            // Somebody may just have come.
-            if topic.is_deserted() {
-                followed.remove(&topic.subject());
-                shared.board.leave(topic.subject());
+            // Whoever asks meanwhile may hear more of the guild than is heard here.
+            if_deserted(&topic, &shared, |_| shared.board.leave(topic.subject()));
+            if timeout(LINGER, topic.somebody(NonZeroU64::MIN)).await.is_ok() {
+                continue;
+            }
+            if if_deserted(&topic, &shared, |followed| drop(followed.remove(&topic.subject()))) {
                 return;
             }
         }
@@ -207,4 +221,14 @@ async fn follow(follower: Follower, topic: Arc<Topic>, shared: Arc<Shared>, stop
         () = follower.run() => {}
     }
     shared.metrics.upstream.guilds.dec();
+}
+
+/// Does this if nobody watches the guild, and lets nobody come meanwhile. Says whether nobody does.
+fn if_deserted(topic: &Topic, shared: &Shared, so: impl FnOnce(&mut HashMap<Subject, Arc<Topic>>)) -> bool {
+    let mut followed = shared.followed();
+    let is_deserted = topic.is_deserted();
+    if is_deserted {
+        so(&mut followed);
+    }
+    is_deserted
 }

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::Bearer;
 use super::board::Board;
 use super::checks::Checks;
 use super::fault::Fault;
+use super::pace::Pace;
 use super::rights::{Right, Rights};
 use super::topic::Topic;
 use super::upstream::Upstream;
@@ -38,8 +39,7 @@ pub(super) struct Shared {
     pub(super) polls: Semaphore,
     /// When the last of these was answered.
     pub(super) answered: Mutex<Monotonic>,
-    /// How often a backend that was lost was heard again.
-    pub(super) back: watch::Sender<u64>,
+    pub(super) pace: Pace,
     pub(super) topics: Mutex<HashMap<Subject, Arc<Topic>>>,
     /// Whether it was said that the token of the configuration is denied.
     pub(super) denial_told: AtomicBool,
@@ -48,11 +48,6 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn followed(&self) -> MutexGuard<'_, HashMap<Subject, Arc<Topic>>> {
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// How many guilds are followed.
-    pub(super) fn topics(&self) -> usize {
-        self.followed().len()
     }
 
     /// What the upstream says of a guild without a stream, when it is its turn. While nobody is answered, that is waited
@@ -95,6 +90,8 @@ impl Shared {
     /// Takes what the upstream has answered about a right. If that has ended, so do the streams of those who
     /// had it.
     pub(super) fn judge(&self, right: &Arc<Right>, answer: Result<(), &Fault>) {
+        // Who comes back is not let in by what was true before.
+        self.checks.keep(right.subject(), &right.bearer(), answer);
         if right.judge(answer, self.board.clock().now()) {
             self.board.withdraw(right.subject());
         }

@@ -43,27 +43,23 @@ impl Standing {
         Self { guild, known, heard: now, lost: None }
     }
 
-    /// The backend has said something, after it was asked at that time. Says whether it was lost.
-    pub(super) fn heard(&mut self, payload: Payload, asked: Monotonic, now: Monotonic, board: &Board) -> bool {
+    /// The backend has said something, after it was asked at that time.
+    pub(super) fn heard(&mut self, payload: Payload, asked: Monotonic, now: Monotonic, board: &Board) {
         self.known = payload.clone();
         self.heard = now;
         board.publish(self.guild, payload, asked, Cause::Received(now));
-        self.lost.take().is_some()
+        self.lost = None;
     }
 
-    /// The backend has shown that it is there, though it had nothing to say.
-    pub(super) fn alive(&mut self, now: Monotonic) {
-        self.heard = now;
+    /// From now on nobody says that what is known is still so.
+    pub(super) fn lost(&mut self, now: Monotonic) {
+        self.lost.get_or_insert(Lost { since: now, said: Said::Nothing });
     }
 
-    /// The backend cannot be heard any more. It may have been so since it was heard last, or until now.
-    pub(super) fn lost(&mut self, since: Monotonic) {
-        self.lost.get_or_insert(Lost { since, said: Said::Nothing });
-    }
-
-    /// When the backend said something last.
-    pub(super) fn last_heard(&self) -> Monotonic {
-        self.heard
+    /// The backend has not answered, and may have been lost since it was heard last. However long that took,
+    /// nobody knows is said before it is given up.
+    pub(super) fn unanswered(&mut self, now: Monotonic) {
+        self.lost(self.heard.max(now.saturating_sub(UNKNOWN)));
     }
 
     /// When viewers have to be told more of it.
@@ -176,16 +172,33 @@ mod tests {
     }
 
     #[test]
-    fn what_is_heard_again_counts_at_once_and_says_that_it_was_lost() {
+    fn what_was_heard_long_ago_is_unknown_at_once_when_a_question_fails_and_is_not_given_up() {
+        let mut scene = Scene::start();
+        scene.pass(Duration::from_secs(5));
+        scene.standing.unanswered(scene.clock.monotonic());
+        scene.pass(Duration::from_secs(4));
+        assert_eq!(scene.said(), (State::Online, true));
+        scene.pass(Duration::from_secs(1));
+        assert_eq!(scene.said(), (State::Unknown, true), "it counts from when it was heard");
+
+        let mut scene = Scene::start();
+        scene.pass(Duration::from_secs(300));
+        scene.standing.unanswered(scene.clock.monotonic());
+        scene.pass(Duration::from_secs(1));
+        assert_eq!(scene.said(), (State::Unknown, true));
+        scene.pass(Duration::from_secs(60));
+        assert_eq!(scene.said(), (State::Unknown, false));
+    }
+
+    #[test]
+    fn what_is_heard_again_counts_at_once() {
         let mut scene = Scene::start();
         let known = payload(r#"{"healthy":true,"version":"1.4.2","bot_healthy":true}"#);
-        let now = scene.clock.monotonic();
-        assert!(!scene.standing.heard(known.clone(), now, now, &scene.board), "it was not lost");
-        scene.standing.lost(now);
+        scene.standing.lost(scene.clock.monotonic());
         scene.pass(Duration::from_secs(20));
         let before = scene.board.status(guild()).unwrap().0.revision.seq;
         let now = scene.clock.monotonic();
-        assert!(scene.standing.heard(known, now, now, &scene.board));
+        scene.standing.heard(known, now, now, &scene.board);
         let (facts, _) = scene.board.status(guild()).unwrap();
         assert_eq!((facts.state, facts.revision.seq), (State::Online, before + 1), "it never goes back");
         assert_eq!(scene.standing.due(), None);

@@ -3,17 +3,12 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::timeout;
 
 use super::rights::Right;
 use crate::hub::Subject;
 use crate::wire::GuildId;
-
-/// How long the upstream is listened to after the last viewer has left.
-const LINGER: Duration = Duration::from_secs(30);
 
 /// A watched guild.
 #[derive(Debug)]
@@ -68,6 +63,11 @@ impl Topic {
         self.members().is_empty()
     }
 
+    /// How many different tokens there are.
+    pub(super) fn tokens(&self) -> usize {
+        self.members().len()
+    }
+
     /// The right of somebody who is there, once there is somebody: of whoever has this number, or else of the next one.
     pub(super) async fn somebody(&self, number: NonZeroU64) -> Arc<Right> {
         self.once(|members| {
@@ -83,15 +83,9 @@ impl Topic {
         self.once(|members| (!members.is_empty() && has_left(members)).then_some(())).await;
     }
 
-    /// Waits until nobody has been there for a while.
+    /// Waits until nobody is there.
     pub(super) async fn deserted(&self) {
-        loop {
-            self.once(|members| members.is_empty().then_some(())).await;
-            let somebody = self.once(|members| (!members.is_empty()).then_some(()));
-            if timeout(LINGER, somebody).await.is_err() {
-                return;
-            }
-        }
+        self.once(|members| members.is_empty().then_some(())).await;
     }
 
     /// Waits until there is what is looked for.

@@ -154,8 +154,9 @@ async fn open(
     client: Client,
 ) -> Result<Response, Refusal> {
     let bearer = caller.trusted()?;
-    let lease = proxy.gateway.watch(guilds, bearer).await?;
+    proxy.gateway.authorise(guilds, bearer).await?;
     let place = proxy.common.viewers.admit(&bearer.holder(), address)?;
+    let lease = proxy.gateway.watch(guilds, bearer)?;
     let permits = Permits::new(place, proxy.common.metrics.clone()).with(lease);
     let guilds: Vec<_> = guilds.iter().map(|guild| proxy.gateway.subject(*guild, bearer)).collect();
     Ok(stream(&proxy.common.source, &guilds, NEVER, permits, client))

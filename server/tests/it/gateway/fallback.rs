@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{gateway, gateway_with, watch, watch_as};
 use crate::support::backend::{Answer, Backend, FOREVER, TOKEN, healthy, unhealthy};
-use crate::support::{GUILD, Viewer, eventually};
+use crate::support::{GUILD, SOON, Viewer, eventually, eventually_within};
 
 /// Later than that nobody may see a change.
 const SEEN: Duration = Duration::from_millis(3200);
@@ -94,6 +94,27 @@ async fn a_stream_that_does_not_even_open_is_none() {
     backend.says(unhealthy());
     assert_eq!(viewer.status_within(SEEN).await["state"], "offline");
     assert_eq!(backend.counts().0, 1, "it is not tried again so soon");
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_before_it_has_brought_a_status_is_none() {
+    let check = async |answer: Answer| {
+        let backend = Backend::start().await;
+        backend.answers_streams(Some(answer.with("content-type", "text/event-stream")));
+        let gateway = gateway(&backend).await;
+        let mut viewer = watch(&gateway).await;
+        let polled = async || gateway.metric("guildpulse_upstream_polls_total").await >= 2;
+        eventually_within(SOON * 2, "it is asked for", polled).await;
+        let streams = backend.counts().0;
+        backend.says(unhealthy());
+        assert_eq!(viewer.status_within(SEEN).await["state"], "offline");
+        backend.says(healthy());
+        assert_eq!(viewer.status_within(SEEN).await["state"], "online");
+        assert_eq!(backend.counts().0, streams, "it is not tried again so soon");
+    };
+    let too_long = "x".repeat(1 << 20);
+    join_all([": hello\n\n", "data: {}\n\n", "", &*format!("data: {too_long}")].map(|body| check(Answer::of(200, body))))
+        .await;
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{gateway, gateway_with, get, status_of, watch, watch_as};
-use crate::support::backend::{Asked, Backend, TOKEN, healthy, unhealthy};
+use crate::support::backend::{Answer, Asked, Backend, TOKEN, healthy, unhealthy};
 use crate::support::{GUILD, SOON, Viewer, eventually};
 
 /// Whose token the last stream was asked for with.
@@ -127,6 +127,24 @@ async fn without_one_the_token_of_who_is_there_asks_and_moves_on_when_they_leave
     eventually("nobody is there", async || gateway.metric("guildpulse_viewers").await == 0).await;
     backend.says(healthy());
     assert_eq!((backend.streams(), gateway.metric("guildpulse_upstream_guilds").await), (1, 1));
+}
+
+#[tokio::test]
+async fn who_asks_after_the_last_viewer_has_left_is_told_what_is_true_now() {
+    let backend = Backend::start().await;
+    backend.answers_streams(Some(Answer::of(404, "")));
+    backend.lets("comes", 200);
+    let gateway = gateway(&backend).await;
+    let viewer = watch(&gateway).await;
+    drop(viewer);
+    eventually("nobody is there", async || gateway.metric("guildpulse_viewers").await == 0).await;
+    backend.says(unhealthy());
+    let status: serde_json::Value = get(&gateway, &status_of(GUILD), "comes").await.json().await.unwrap();
+    assert_eq!(status["state"], "offline");
+    let mut comes = watch_as(&gateway, GUILD, "comes").await;
+    assert_eq!(comes.status().await["state"], "offline");
+    backend.says(healthy());
+    comes.until("online").await;
 }
 
 #[tokio::test]

@@ -68,6 +68,52 @@ async fn whose_token_is_gone_leaves_nobody_waiting_for_another_to_be_answered() 
 }
 
 #[tokio::test]
+async fn a_stream_that_ends_and_is_not_opened_again_leaves_nobody_waiting_either() {
+    let backend = Backend::start().await;
+    let gateway = gateway(&backend).await;
+    let mut viewer = watch(&gateway).await;
+    eventually("the stream is open", async || backend.streams() == 1).await;
+    backend.hangs();
+    backend.end_streams();
+    viewer.until_within("unknown", Duration::from_secs(10)).await;
+}
+
+#[tokio::test]
+async fn many_guilds_see_within_2_s_that_a_backend_is_back_and_do_not_storm_it_before() {
+    const GUILDS: usize = 300;
+    let backend = Backend::start().await;
+    let gateway = gateway(&backend).await;
+    backend.lets("not-concerned", 200);
+    let mut not_concerned = watch_as(&gateway, GUILD, "not-concerned").await;
+    let mut viewers = Vec::new();
+    for guild in 1..GUILDS {
+        viewers.push(watch_as(&gateway, &guild.to_string(), TOKEN).await);
+    }
+    eventually("all streams are open", async || backend.streams() == GUILDS).await;
+    // It goes on to answer, so that its answers can be counted.
+    backend.lets(TOKEN, 502);
+    backend.end_streams();
+    eventually("one is open", async || backend.streams() == 1).await;
+    sleep(Duration::from_secs(6)).await;
+    let before = backend.asked().len();
+    sleep(Duration::from_secs(3)).await;
+    let asked = backend.asked().len() - before;
+    assert!((100..=200).contains(&asked), "{asked} in 3 s");
+
+    // Whose stream is cut alone does not wait for its turn behind all of them.
+    backend.says(unhealthy());
+    not_concerned.until("offline").await;
+    backend.end_streams();
+    backend.says(healthy());
+    not_concerned.until_within("online", Duration::from_secs(1)).await;
+
+    backend.lets(TOKEN, 200);
+    backend.says(unhealthy());
+    let truth = viewers.iter_mut().map(|viewer| viewer.until_within("offline", Duration::from_secs(2)));
+    join_all(truth).await;
+}
+
+#[tokio::test]
 async fn a_short_outage_is_seen_by_nobody_and_what_changed_meanwhile_at_once() {
     let backend = Backend::start().await;
     let gateway = gateway(&backend).await;
@@ -97,6 +143,7 @@ async fn a_stream_that_is_silent_for_longer_than_it_announced_is_opened_again() 
         backend.push(": alive\n\n");
     }
     assert_eq!(backend.counts().0, 1);
+    assert_eq!(gateway.metric("guildpulse_upstream_passed_over_total").await, 0, "it is no news of a guild");
     let since = Instant::now();
     eventually("it is opened again", async || backend.counts().0 == 2).await;
     assert!((2..4).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());

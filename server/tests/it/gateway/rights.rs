@@ -6,7 +6,7 @@ use guildpulse::clock;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
-use super::{gateway, watch_as};
+use super::{gateway, get, stream_of, watch_as};
 use crate::support::backend::{Backend, TOKEN, unhealthy};
 use crate::support::{GUILD, Scene, Viewer, eventually, eventually_within, token};
 
@@ -80,6 +80,7 @@ async fn a_token_that_the_backend_refuses_when_it_is_asked_with_is_out_at_once_a
     backend.lets("first", 403);
     backend.end_streams();
     assert_eq!(goodbye(&mut first, Duration::from_secs(8)).await, "revoked");
+    assert_eq!(get(&gateway, &stream_of(GUILD), "first").await.status(), 403, "nor is it let in again");
     eventually("another has taken over", async || backend.streams() == 1).await;
     backend.says(unhealthy());
     second.until("offline").await;
@@ -91,8 +92,8 @@ async fn a_backend_that_fails_for_some_tokens_is_asked_with_another() {
         let backend = Backend::start().await;
         let gateway = gateway(&backend).await;
         let mut viewers = all_watch(&backend, &gateway).await;
-        for bad in TOKENS.iter().filter(|token| **token != good) {
-            backend.lets(bad, 500);
+        for (bad, status) in TOKENS.iter().filter(|token| **token != good).zip([500, 429]) {
+            backend.lets(bad, status);
         }
         backend.end_streams();
         backend.says(unhealthy());
@@ -102,6 +103,21 @@ async fn a_backend_that_fails_for_some_tokens_is_asked_with_another() {
     };
     // Whichever is tried next, once it is a bad one.
     tokio::join!(check(TOKENS[1]), check(TOKENS[2]));
+    let all_bad = async {
+        let backend = Backend::start().await;
+        let gateway = gateway(&backend).await;
+        let mut viewers = all_watch(&backend, &gateway).await;
+        let before = backend.counts();
+        for bad in TOKENS {
+            backend.lets(bad, 429);
+        }
+        backend.end_streams();
+        viewers[0].until_within("unknown", Duration::from_secs(10)).await;
+        let asked = backend.counts();
+        let more = (asked.0 - before.0, asked.1 - before.1);
+        assert!(more.0 == 1 && (TOKENS.len()..=TOKENS.len() + 1).contains(&more.1), "it wants to be asked later: {more:?}");
+    };
+    all_bad.await;
 }
 
 #[tokio::test]

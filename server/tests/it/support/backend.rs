@@ -228,7 +228,8 @@ impl State {
     /// What is answered to somebody who may not see anything.
     fn refusal(&self, headers: &HeaderMap) -> Option<Answer> {
         let status = self.tokens.get(token(headers)).copied().unwrap_or(401);
-        (status != 200).then(|| Answer::of(status, "no"))
+        let answer = Answer::of(status, "no");
+        (status != 200).then(|| if status == 429 { answer.with("retry-after", "300") } else { answer })
     }
 
     fn no_stream(&self, token: &str) -> Option<Answer> {

@@ -1,0 +1,76 @@
+//! How often a backend that is out of reach is tried, by all guilds together.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rand::RngExt;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use crate::clock::Clock;
+use crate::liveness::Monotonic;
+
+/// A guild waits so long before it tries again, doubled from the first to the last, a quarter more or less. It has to be
+/// seen within 2 s that the backend is back.
+const WAIT: std::ops::RangeInclusive<Duration> = Duration::from_millis(200)..=Duration::from_millis(1200);
+/// What is between the tries of many guilds.
+const GAP: Duration = Duration::from_millis(20);
+/// Over how long those spread who are called, as the backend is back.
+const SPREAD_MS: std::ops::Range<u64> = 0..300;
+
+/// The turns of those who try again. Whoever gets through calls the others.
+#[derive(Debug)]
+pub(super) struct Pace {
+    clock: Clock,
+    /// When the next one may try.
+    next: Mutex<Monotonic>,
+    /// How often the backend was back.
+    back: watch::Sender<u64>,
+}
+
+impl Pace {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self { clock, next: Mutex::default(), back: watch::Sender::new(0) }
+    }
+
+    /// Somebody has got through.
+    pub(super) fn is_back(&self) {
+        *self.next() = Monotonic::ZERO;
+        self.back.send_modify(|times| *times += 1);
+    }
+
+    /// Waits until a guild may try again that has failed so often before, at least for this long.
+    pub(super) async fn turn(&self, failures: u32, least: Duration) {
+        let mut back = self.back.subscribe();
+        sleep(least).await;
+        let turn = async {
+            let doubled = WAIT.start().saturating_mul(1 << failures.min(16)).min(*WAIT.end());
+            let wait = doubled.mul_f64(rand::rng().random_range(0.75..1.25));
+            sleep(wait.saturating_sub(least)).await;
+            // A stream that ends alone is nothing that others have to be waited for.
+            if failures > 0 {
+                sleep(self.reserve()).await;
+            }
+        };
+        tokio::select! {
+            () = turn => {}
+            _ = back.changed() => {
+                let spread = rand::rng().random_range(SPREAD_MS);
+                sleep(Duration::from_millis(spread)).await;
+            }
+        }
+    }
+
+    /// How long it is until the next turn that nobody else has.
+    fn reserve(&self) -> Duration {
+        let now = self.clock.monotonic();
+        let mut next = self.next();
+        let turn = now.max(*next);
+        *next = turn + GAP;
+        turn.saturating_sub(now)
+    }
+
+    fn next(&self) -> MutexGuard<'_, Monotonic> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
