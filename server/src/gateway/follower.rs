@@ -4,6 +4,7 @@ use std::num::NonZeroU64;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use rand::RngExt;
 use tokio::time::{sleep, timeout};
 
 use super::Bearer;
@@ -23,12 +24,14 @@ use crate::wire::event_stream::Item;
 const POLL: Duration = Duration::from_secs(3);
 /// How long a backend without a stream is asked, until its stream is tried again.
 const NO_STREAM: Duration = Duration::from_secs(5 * 60);
+/// Either is a little longer, by chance.
+const SPREAD: std::ops::Range<f64> = 1.0..1.2;
 /// The same, when the backend has said that it has a stream and not now.
 const NOT_NOW: Duration = Duration::from_secs(15);
-/// How many streams in a row may bring no status, though the backend was heard just before, until there is none.
+/// How many streams in a row may be over before they have brought a status, until there is none.
 const BARREN: u32 = 2;
-/// How many tokens are tried, if there are others, before a backend that wants to be asked later is.
-const TRIED: u32 = 3;
+/// How many tokens are tried, if there are so many, before a backend that wants to be asked later is.
+const TRIED: usize = 3;
 
 /// Follows one guild.
 #[derive(Debug)]
@@ -41,8 +44,10 @@ pub(super) struct Follower {
     turn: NonZeroU64,
     /// How often in a row the backend said nothing.
     failures: u32,
-    /// How many streams in a row brought no status, of those that were asked for when the backend had just been heard.
+    /// How many streams in a row brought no status.
     barren: u32,
+    /// How often in a row the backend wanted to be asked later.
+    put_off: usize,
 }
 
 /// Whose token is used.
@@ -54,7 +59,7 @@ struct Voice {
 
 impl Follower {
     pub(super) fn new(topic: Arc<Topic>, shared: Arc<Shared>, standing: Standing) -> Self {
-        Self { topic, shared, standing, turn: NonZeroU64::MIN, failures: 0, barren: 0 }
+        Self { topic, shared, standing, turn: NonZeroU64::MIN, failures: 0, barren: 0, put_off: 0 }
     }
 
     /// Follows the guild until it is dropped.
@@ -66,11 +71,13 @@ impl Follower {
             }
             let voice = self.voice().await;
             let begun = self.now();
-            self.barren += u32::from(self.failures == 0);
-            let Some(fault) = self.follow(&voice).await else { continue };
+            self.barren += 1;
+            let Some(fault) = self.follow(&voice).await else {
+                self.barren = 0;
+                continue;
+            };
             tracing::debug!(guild = %self.topic.guild(), "the backend's stream: {fault}");
-            let has_spoken = self.failures == 0 && self.barren == 0;
-            let is_orderly = has_spoken && fault == Fault::Over(Loss::Ended);
+            let is_orderly = fault == Fault::Over(Loss::Ended);
             if !is_orderly {
                 self.pass_turn();
             }
@@ -136,12 +143,17 @@ impl Follower {
         }
     }
 
-    /// Asks for the status again and again, for this long.
+    /// Asks for the status again and again, for this long or a little longer, so that guilds do not try their streams all at
+    /// once. After an outage there may be a stream sooner.
     async fn poll(&mut self, time: Duration) {
-        let until = self.now() + time;
+        let until = self.now() + time.mul_f64(rand::rng().random_range(SPREAD));
         while self.now() < until {
             let asked = self.now();
+            let was_out = self.standing.is_told();
             if self.ask_or_back_off().await {
+                if was_out {
+                    return;
+                }
                 let rest = (asked + POLL).saturating_sub(self.now());
                 self.meanwhile(sleep(rest)).await;
             }
@@ -163,18 +175,25 @@ impl Follower {
         let Err(fault) = self.ask().await else { return true };
         tracing::debug!(guild = %self.topic.guild(), "the backend's status: {fault}");
         self.pass_turn();
-        // Without anybody's token but ours, a denial lasts.
-        let least = if fault.is_denial() && self.shared.service.is_some() { NOT_NOW } else { Duration::ZERO };
-        self.back_off_after(&fault, least).await;
+        let has_service = self.shared.service.is_some();
+        match fault.is_denial() {
+            // Whoever asked is not there any more.
+            true if !has_service => {}
+            // Without anybody's token but ours, it lasts.
+            true => self.back_off_after(&fault, NOT_NOW).await,
+            false => self.back_off_after(&fault, Duration::ZERO).await,
+        }
         false
     }
 
+    /// Waits as long as the backend says, or at least for this long. Either may concern one token only, so others are tried
+    /// before.
     async fn back_off_after(&mut self, fault: &Fault, least: Duration) {
         self.standing.unanswered(self.now());
-        // It may want that of one user only.
-        let is_anothers_turn = self.shared.service.is_none() && self.topic.tokens() > 1 && self.failures < TRIED;
-        let asked_for = fault.retry_after().filter(|_| !is_anothers_turn);
-        self.back_off(asked_for.unwrap_or(least).min(NO_STREAM)).await;
+        let wait = fault.retry_after().unwrap_or(least).min(NO_STREAM);
+        self.put_off += usize::from(!wait.is_zero());
+        let is_anothers_turn = self.shared.service.is_none() && self.put_off < self.topic.tokens().min(TRIED);
+        self.back_off(if is_anothers_turn { Duration::ZERO } else { wait }).await;
     }
 
     async fn ask(&mut self) -> Result<(), Fault> {
@@ -205,6 +224,7 @@ impl Follower {
             self.shared.pace.is_back();
         }
         self.failures = 0;
+        self.put_off = 0;
     }
 
     /// The token to ask with, once there is one.

@@ -16,16 +16,12 @@ mod standing;
 mod topic;
 mod upstream;
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::num::NonZeroU64;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
@@ -52,8 +48,6 @@ use crate::wire::{Code, Facts, GuildId, Problem, Template};
 /// How many questions may be open at once about those who are connected: half of all, so that whoever comes is
 /// not kept waiting by those who are there.
 const AGAIN: usize = IN_FLIGHT / 2;
-/// How long the upstream is listened to after the last viewer has left.
-const LINGER: Duration = Duration::from_secs(30);
 
 /// A backend, and all that is known by it.
 #[derive(Debug)]
@@ -179,10 +173,10 @@ impl Gateway {
         let now = self.shared.board.clock().now();
         let subject = self.subject(guild, bearer);
         let mut followed = self.shared.followed();
-        let known = self.shared.board.watch(subject).ok_or_else(too_many_guilds)?;
         let topic = match followed.entry(subject) {
             Entry::Occupied(topic) => topic.into_mut(),
             Entry::Vacant(place) => {
+                let known = self.shared.board.watch(subject).ok_or_else(too_many_guilds)?;
                 let topic = Arc::new(Topic::new(subject));
                 self.shared.metrics.upstream.guilds.inc();
                 let standing = Standing::new(subject, known, now.monotonic);
@@ -200,17 +194,16 @@ fn too_many_guilds() -> Problem {
     Problem::new(Code::TooManyChecks, "more guilds are asked for at once than are remembered")
 }
 
-/// Follows a guild until nobody watches it any more.
+/// Follows a guild until nobody watches it any more, and nothing would be heard of it or nobody has come back.
 async fn follow(follower: Follower, topic: Arc<Topic>, shared: Arc<Shared>, stop: CancellationToken) {
     let deserted = async {
         loop {
             topic.deserted().await;
-            // Whoever asks meanwhile may hear more of the guild than is heard here.
-            if_deserted(&topic, &shared, |_| shared.board.leave(topic.subject()));
-            if timeout(LINGER, topic.somebody(NonZeroU64::MIN)).await.is_ok() {
-                continue;
-            }
-            if if_deserted(&topic, &shared, |followed| drop(followed.remove(&topic.subject()))) {
+            let mut followed = shared.followed();
+            // Somebody may just have come.
+            if topic.is_deserted() {
+                followed.remove(&topic.subject());
+                shared.board.leave(topic.subject());
                 return;
             }
         }
@@ -221,14 +214,4 @@ async fn follow(follower: Follower, topic: Arc<Topic>, shared: Arc<Shared>, stop
         () = follower.run() => {}
     }
     shared.metrics.upstream.guilds.dec();
-}
-
-/// Does this if nobody watches the guild, and lets nobody come meanwhile. Says whether nobody does.
-fn if_deserted(topic: &Topic, shared: &Shared, so: impl FnOnce(&mut HashMap<Subject, Arc<Topic>>)) -> bool {
-    let mut followed = shared.followed();
-    let is_deserted = topic.is_deserted();
-    if is_deserted {
-        so(&mut followed);
-    }
-    is_deserted
 }

@@ -15,6 +15,10 @@ use crate::liveness::Monotonic;
 const WAIT: std::ops::RangeInclusive<Duration> = Duration::from_millis(200)..=Duration::from_millis(1200);
 /// What is between the tries of many guilds.
 const GAP: Duration = Duration::from_millis(20);
+/// The longest that a guild waits for its turn, however many there are: those before it may have troubles of their own.
+const LONGEST: Duration = Duration::from_secs(5);
+/// How often the others are called at most.
+const CALLS: Duration = Duration::from_secs(1);
 /// Over how long those spread who are called, as the backend is back.
 const SPREAD_MS: std::ops::Range<u64> = 0..300;
 
@@ -22,21 +26,32 @@ const SPREAD_MS: std::ops::Range<u64> = 0..300;
 #[derive(Debug)]
 pub(super) struct Pace {
     clock: Clock,
-    /// When the next one may try.
-    next: Mutex<Monotonic>,
+    turns: Mutex<Turns>,
     /// How often the backend was back.
     back: watch::Sender<u64>,
 }
 
+#[derive(Debug, Default)]
+struct Turns {
+    /// When the next one may try.
+    next: Monotonic,
+    /// When somebody called last.
+    called: Option<Monotonic>,
+}
+
 impl Pace {
     pub(super) fn new(clock: Clock) -> Self {
-        Self { clock, next: Mutex::default(), back: watch::Sender::new(0) }
+        Self { clock, turns: Mutex::default(), back: watch::Sender::new(0) }
     }
 
     /// Somebody has got through.
     pub(super) fn is_back(&self) {
-        *self.next() = Monotonic::ZERO;
-        self.back.send_modify(|times| *times += 1);
+        let now = self.clock.monotonic();
+        let mut turns = self.turns();
+        if turns.called.is_none_or(|called| called + CALLS <= now) {
+            *turns = Turns { next: now, called: Some(now) };
+            self.back.send_modify(|times| *times += 1);
+        }
     }
 
     /// Waits until a guild may try again that has failed so often before, at least for this long.
@@ -64,13 +79,13 @@ impl Pace {
     /// How long it is until the next turn that nobody else has.
     fn reserve(&self) -> Duration {
         let now = self.clock.monotonic();
-        let mut next = self.next();
-        let turn = now.max(*next);
-        *next = turn + GAP;
+        let mut turns = self.turns();
+        let turn = turns.next.clamp(now, now + LONGEST);
+        turns.next = turn + GAP;
         turn.saturating_sub(now)
     }
 
-    fn next(&self) -> MutexGuard<'_, Monotonic> {
-        self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

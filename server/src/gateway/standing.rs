@@ -62,6 +62,11 @@ impl Standing {
         self.lost(self.heard.max(now.saturating_sub(UNKNOWN)));
     }
 
+    /// Whether viewers were told that nobody knows.
+    pub(super) fn is_told(&self) -> bool {
+        self.lost.is_some_and(|lost| lost.said != Said::Nothing)
+    }
+
     /// When viewers have to be told more of it.
     pub(super) fn due(&self) -> Option<Monotonic> {
         let Lost { since, said } = self.lost?;
@@ -79,7 +84,7 @@ impl Standing {
             if lost.since + GIVEN_UP <= now { (Said::GivenUp, false) } else { (Said::Unknown, self.known.is_healthy()) };
         if lost.since + UNKNOWN <= now && lost.said != said {
             lost.said = said;
-            // Whatever was asked after the last answer is newer than this.
+            // Whatever is asked now was asked after the last answer, and is newer than this.
             board.publish(self.guild, self.known.out_of_reach(healthy), self.heard, Cause::Time);
         }
     }

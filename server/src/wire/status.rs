@@ -176,6 +176,11 @@ impl Template {
         Self { revision: facts.revision, facts: json.into() }
     }
 
+    /// How many bytes it takes.
+    pub fn size(&self) -> usize {
+        self.facts.len()
+    }
+
     /// The revision in it.
     pub fn revision(&self) -> Revision {
         self.revision

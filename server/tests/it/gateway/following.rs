@@ -1,15 +1,16 @@
 //! How often the backend is asked, and with whose token.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
-use super::{gateway, gateway_with, get, status_of, watch, watch_as};
+use super::{gateway, gateway_with, get, status_of, stream_of, watch, watch_as};
 use crate::support::backend::{Answer, Asked, Backend, TOKEN, healthy, unhealthy};
-use crate::support::{GUILD, SOON, Viewer, eventually};
+use crate::support::{GUILD, SOON, Viewer, eventually, eventually_within};
 
 /// Whose token the last stream was asked for with.
 fn voice(backend: &Backend) -> String {
@@ -96,7 +97,7 @@ async fn a_token_of_the_configuration_that_the_backend_does_not_take_is_not_made
     })
     .await;
     let mut viewer = watch(&gateway).await;
-    let status = viewer.until_within("unknown", std::time::Duration::from_secs(15)).await;
+    let status = viewer.until_within("unknown", Duration::from_secs(15)).await;
     assert_eq!(status["reason"], "upstream_unreachable");
     assert_eq!(voice(&backend), "not-a-token");
     // It is not asked again and again.
@@ -137,7 +138,8 @@ async fn who_asks_after_the_last_viewer_has_left_is_told_what_is_true_now() {
     let gateway = gateway(&backend).await;
     let viewer = watch(&gateway).await;
     drop(viewer);
-    eventually("nobody is there", async || gateway.metric("guildpulse_viewers").await == 0).await;
+    // Without a stream nothing would be heard of the guild.
+    eventually("it is not followed", async || gateway.metric("guildpulse_upstream_guilds").await == 0).await;
     backend.says(unhealthy());
     let status: serde_json::Value = get(&gateway, &status_of(GUILD), "comes").await.json().await.unwrap();
     assert_eq!(status["state"], "offline");
@@ -145,6 +147,41 @@ async fn who_asks_after_the_last_viewer_has_left_is_told_what_is_true_now() {
     assert_eq!(comes.status().await["state"], "offline");
     backend.says(healthy());
     comes.until("online").await;
+}
+
+#[tokio::test]
+async fn a_stream_is_kept_for_half_a_minute_after_the_last_viewer_has_left() {
+    let backend = Backend::start().await;
+    let gateway = gateway(&backend).await;
+    let mut viewer = watch(&gateway).await;
+    eventually("the stream is open", async || backend.streams() == 1).await;
+    // Whoever comes back in time begins it anew.
+    for (pause, streams) in [(0, 2), (5, 3)] {
+        drop(viewer);
+        eventually("nobody is there", async || gateway.metric("guildpulse_viewers").await == 0).await;
+        sleep(Duration::from_secs(pause)).await;
+        viewer = watch(&gateway).await;
+        eventually("it is opened with the token of who has come", async || backend.counts().0 == streams).await;
+        assert_eq!(backend.streams(), 1);
+    }
+    drop(viewer);
+    let since = Instant::now();
+    eventually_within(Duration::from_secs(35), "it is closed", async || backend.streams() == 0).await;
+    assert!(since.elapsed() > Duration::from_secs(29), "{:?}", since.elapsed());
+    assert_eq!(gateway.metric("guildpulse_upstream_guilds").await, 0);
+    backend.says(unhealthy());
+    let status: serde_json::Value = get(&gateway, &status_of(GUILD), TOKEN).await.json().await.unwrap();
+    assert_eq!(status["state"], "offline");
+}
+
+#[tokio::test]
+async fn who_may_have_no_more_streams_has_no_guild_followed() {
+    let backend = Backend::start().await;
+    let gateway = gateway_with(&backend, |config| config.limits.max_viewers_per_principal = Some(1)).await;
+    let _viewer = watch(&gateway).await;
+    eventually("the stream is open", async || backend.streams() == 1).await;
+    assert_eq!(get(&gateway, &stream_of("1"), TOKEN).await.status(), 429);
+    assert_eq!((gateway.metric("guildpulse_upstream_guilds").await, backend.counts().0), (1, 1));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{gateway, watch, watch_as};
 use crate::support::backend::{Answer, Backend, TOKEN, healthy, unhealthy};
-use crate::support::{GUILD, SOON, eventually};
+use crate::support::{GUILD, SOON, eventually, eventually_within};
 
 #[tokio::test]
 async fn while_the_backend_is_gone_viewers_stay_and_see_that_nobody_knows_and_then_the_truth() {
@@ -76,6 +76,22 @@ async fn a_stream_that_ends_and_is_not_opened_again_leaves_nobody_waiting_either
     backend.hangs();
     backend.end_streams();
     viewer.until_within("unknown", Duration::from_secs(10)).await;
+}
+
+#[tokio::test]
+async fn after_it_has_hung_the_stream_of_a_backend_is_opened_again_soon() {
+    let backend = Backend::start().await;
+    let gateway = gateway(&backend).await;
+    let mut viewer = watch(&gateway).await;
+    eventually("the stream is open", async || backend.streams() == 1).await;
+    backend.hangs();
+    backend.end_streams();
+    viewer.until_within("unknown", Duration::from_secs(10)).await;
+    backend.streams_take(Duration::ZERO);
+    backend.takes(Duration::ZERO);
+    // What hangs is given up after 5 s.
+    eventually_within(SOON * 2, "the stream is open again", async || backend.streams() == 1).await;
+    viewer.until("online").await;
 }
 
 #[tokio::test]

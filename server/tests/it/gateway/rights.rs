@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use guildpulse::clock;
 use serde_json::json;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{gateway, get, stream_of, watch_as};
 use crate::support::backend::{Backend, TOKEN, unhealthy};
@@ -125,13 +125,48 @@ async fn a_stream_that_is_refused_to_one_token_is_opened_with_another() {
     let backend = Backend::start().await;
     let gateway = gateway(&backend).await;
     let mut viewers = all_watch(&backend, &gateway).await;
-    backend.opens_no_stream_for(TOKENS[0]);
+    backend.opens_no_stream_for(TOKENS[0], 429);
     backend.end_streams();
-    eventually_within(Duration::from_secs(20), "there is a stream again", async || backend.streams() == 1).await;
+    eventually_within(Duration::from_secs(25), "there is a stream again", async || backend.streams() == 1).await;
     backend.says(unhealthy());
     for viewer in &mut viewers {
         viewer.until("offline").await;
     }
+}
+
+#[tokio::test]
+async fn a_guild_that_a_backend_hides_from_one_user_is_asked_for_with_another() {
+    let backend = Backend::start().await;
+    let gateway = gateway(&backend).await;
+    let mut viewers = all_watch(&backend, &gateway).await;
+    backend.lets(TOKENS[0], 404);
+    backend.opens_no_stream_for(TOKENS[0], 403);
+    backend.end_streams();
+    backend.says(unhealthy());
+    for viewer in &mut viewers {
+        viewer.until_within("offline", Duration::from_secs(8)).await;
+    }
+}
+
+#[tokio::test]
+async fn after_an_outage_as_well_nobody_waits_because_others_are_to_ask_later() {
+    let check = async |good: &str| {
+        let backend = Backend::start().await;
+        let gateway = gateway(&backend).await;
+        let mut viewers = all_watch(&backend, &gateway).await;
+        let killed = backend.kill().await;
+        sleep(Duration::from_secs(4)).await;
+        let backend = killed.back().await;
+        for bad in TOKENS.iter().filter(|token| **token != good) {
+            backend.lets(bad, 429);
+        }
+        backend.says(unhealthy());
+        for viewer in &mut viewers {
+            viewer.until_within("offline", Duration::from_secs(8)).await;
+        }
+    };
+    // Whoever's turn it is.
+    tokio::join!(check(TOKENS[0]), check(TOKENS[1]), check(TOKENS[2]));
 }
 
 const TOKENS: [&str; 3] = ["first", "second", "third"];

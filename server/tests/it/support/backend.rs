@@ -62,7 +62,7 @@ struct State {
     /// What is answered instead of a stream.
     no_stream: Option<Answer>,
     /// Who gets a status and no stream.
-    without_stream: Vec<String>,
+    without_stream: HashMap<String, u16>,
     /// Whether a stream begins without its first status.
     is_mute: bool,
     /// How long a status takes.
@@ -141,9 +141,9 @@ impl Backend {
         self.state().no_stream = instead;
     }
 
-    /// Has as many streams as may be for whoever has this token.
-    pub(crate) fn opens_no_stream_for(&self, token: &str) {
-        self.state().without_stream.push(token.into());
+    /// Answers with this status to whoever asks for a stream with this token, whatever it says of the guild.
+    pub(crate) fn opens_no_stream_for(&self, token: &str, status: u16) {
+        self.state().without_stream.insert(token.into(), status);
     }
 
     pub(crate) fn is_mute(&self, is_mute: bool) {
@@ -233,8 +233,7 @@ impl State {
     }
 
     fn no_stream(&self, token: &str) -> Option<Answer> {
-        let is_without = self.without_stream.iter().any(|other| other == token);
-        if is_without { Some(Answer::of(429, "")) } else { self.no_stream.clone() }
+        self.without_stream.get(token).map(|status| Answer::of(*status, "")).or_else(|| self.no_stream.clone())
     }
 
     fn stream(&mut self, token: &str) -> Response<Body> {
@@ -307,7 +306,7 @@ async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<
         };
         sleep(delay).await;
         let mut state = state.lock().unwrap();
-        let instead = state.refusal(request.headers()).or_else(|| state.no_stream(token(request.headers())));
+        let instead = state.no_stream(token(request.headers())).or_else(|| state.refusal(request.headers()));
         return Ok(instead.map_or_else(|| state.stream(token(request.headers())), Answer::response));
     }
     let delay = {
