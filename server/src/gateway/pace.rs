@@ -89,3 +89,39 @@ impl Pace {
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_who_wait_have_turns_of_their_own_until_somebody_gets_through() {
+        let clock = Clock::by_hand();
+        let pace = Pace::new(clock);
+        let turns = |number: u32| (0..number).map(|_| pace.reserve()).collect::<Vec<_>>();
+        assert_eq!(turns(3), [0, 20, 40].map(Duration::from_millis));
+        clock.pass(Duration::from_millis(30));
+        assert_eq!(turns(2), [30, 50].map(Duration::from_millis));
+        assert_eq!(turns(10_000).into_iter().max(), Some(LONGEST), "nobody waits for longer");
+        pace.is_back();
+        assert_eq!(turns(2), [0, 20].map(Duration::from_millis));
+    }
+
+    #[test]
+    fn who_gets_through_calls_the_others_once_a_second_at_most() {
+        let clock = Clock::by_hand();
+        let pace = Pace::new(clock);
+        let mut back = pace.back.subscribe();
+        let mut is_called = || {
+            pace.is_back();
+            let is_called = back.has_changed().unwrap();
+            back.mark_unchanged();
+            is_called
+        };
+        assert!(is_called() && !is_called());
+        clock.pass(Duration::from_millis(999));
+        assert!(!is_called());
+        clock.pass(Duration::from_millis(1));
+        assert!(is_called() && !is_called());
+    }
+}

@@ -90,7 +90,8 @@ async fn a_stream_that_does_not_even_open_is_none() {
     backend.streams_take(FOREVER);
     let gateway = gateway(&backend).await;
     let mut viewer = watch(&gateway).await;
-    eventually("it is asked for", async || gateway.metric("guildpulse_upstream_polls_total").await > 0).await;
+    let polled = async || gateway.metric("guildpulse_upstream_polls_total").await > 0;
+    eventually_within(SOON * 2, "it is asked for", polled).await;
     backend.says(unhealthy());
     assert_eq!(viewer.status_within(SEEN).await["state"], "offline");
     assert_eq!(backend.counts().0, 1, "it is not tried again so soon");

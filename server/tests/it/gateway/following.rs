@@ -106,6 +106,28 @@ async fn a_token_of_the_configuration_that_the_backend_does_not_take_is_not_made
 }
 
 #[tokio::test]
+async fn a_backend_that_puts_off_the_token_of_the_configuration_is_left_alone_however_many_watch() {
+    let backend = Backend::start().await;
+    backend.lets("a-service-token", 200);
+    let gateway = gateway_with(&backend, |config| {
+        config.upstream.upstream_token = Some(guildpulse::config::Secret::new("a-service-token"));
+    })
+    .await;
+    let mut viewers = Vec::new();
+    for token in ["first", "second", "third"] {
+        backend.lets(token, 200);
+        viewers.push(watch_as(&gateway, GUILD, token).await);
+    }
+    eventually("the stream is open", async || backend.streams() == 1).await;
+    let before = backend.counts();
+    backend.lets("a-service-token", 429);
+    backend.end_streams();
+    viewers[0].until_within("unknown", Duration::from_secs(15)).await;
+    let after = backend.counts();
+    assert_eq!((after.0 - before.0, after.1 - before.1), (1, 1));
+}
+
+#[tokio::test]
 async fn without_one_the_token_of_who_is_there_asks_and_moves_on_when_they_leave() {
     let backend = Backend::start().await;
     let gateway = gateway(&backend).await;

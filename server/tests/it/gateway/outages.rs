@@ -101,6 +101,10 @@ async fn many_guilds_see_within_2_s_that_a_backend_is_back_and_do_not_storm_it_b
     let gateway = gateway(&backend).await;
     backend.lets("not-concerned", 200);
     let mut not_concerned = watch_as(&gateway, GUILD, "not-concerned").await;
+    // One that is heard now and then calls nobody.
+    backend.lets("polled", 200);
+    backend.opens_no_stream_for("polled", 404);
+    let _polled = watch_as(&gateway, "1000", "polled").await;
     let mut viewers = Vec::new();
     for guild in 1..GUILDS {
         viewers.push(watch_as(&gateway, &guild.to_string(), TOKEN).await);
