@@ -227,6 +227,25 @@ mod tests {
     }
 
     #[test]
+    fn whatever_is_answered_about_a_right_that_is_not_lost_it_is_asked_about_again() {
+        let (clock, rights) = granted(1);
+        let right = &rights[0];
+        for (refusal, seconds) in [
+            (None, AGAIN_SECONDS),
+            (Some(StatusCode::NOT_FOUND), SOON_SECONDS),
+            (Some(StatusCode::TOO_MANY_REQUESTS), SOON_SECONDS),
+            (Some(StatusCode::BAD_GATEWAY), SOON_SECONDS),
+        ] {
+            right.rights.due().clear();
+            let fault = refusal.map(|status| Fault::refused(status, None, b""));
+            assert!(!right.judge(fault.as_ref().map_or(Ok(()), Err), clock.now()), "{refusal:?}");
+            let due = right.rights.due().pop_first().map(|((at, _), _)| Duration::from_millis(at));
+            let wait = due.unwrap().as_secs_f64();
+            assert!((seconds.start..seconds.end + 1.0).contains(&wait), "{refusal:?}: {wait} s");
+        }
+    }
+
+    #[test]
     fn one_token_has_one_right_to_a_guild_until_it_is_lost_or_nobody_has_it() {
         let (clock, rights) = granted(1);
         let right = &rights[0];
