@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::json;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{gateway, watch, watch_as};
 use crate::support::backend::{Answer, Backend, TOKEN, healthy, unhealthy};
@@ -52,6 +52,25 @@ async fn a_backend_that_takes_questions_and_answers_none_is_unknown_in_time_howe
     backend.hangs();
     let unknown = viewers.iter_mut().map(|viewer| viewer.until_within("unknown", Duration::from_secs(10)));
     join_all(unknown).await;
+}
+
+#[tokio::test]
+async fn a_slow_backend_is_not_taken_for_one_that_answers_nobody() {
+    let backend = Backend::start().await;
+    backend.answers_streams(Some(Answer::of(404, "")));
+    let gateway = gateway(&backend).await;
+    let mut viewers = Vec::new();
+    for guild in 1..=250 {
+        viewers.push(watch_as(&gateway, &guild.to_string(), TOKEN).await);
+    }
+    // With 32 at once, each guild is heard every 8 s.
+    backend.takes(Duration::from_secs(1));
+    let time = Duration::from_secs(20);
+    let is_told = join_all(viewers.iter_mut().map(async |viewer| {
+        let until_unknown = async { while viewer.read().await.unwrap().unwrap().json()["state"] != "unknown" {} };
+        timeout(time, until_unknown).await.is_ok()
+    }));
+    assert_eq!(is_told.await.into_iter().filter(|is_told| *is_told).count(), 0, "it answers");
 }
 
 #[tokio::test]
