@@ -304,7 +304,10 @@ async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<
             state.asked.push(asked);
             state.stream_delay
         };
-        sleep(delay).await;
+        // Even no time at all takes a turn of the timer.
+        if !delay.is_zero() {
+            sleep(delay).await;
+        }
         let mut state = state.lock().unwrap();
         let instead = state.no_stream(token(request.headers())).or_else(|| state.refusal(request.headers()));
         return Ok(instead.map_or_else(|| state.stream(token(request.headers())), Answer::response));
