@@ -4,18 +4,23 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-
+use guildpulse::config::Secret;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::{gateway, gateway_with, get, status_of, stream_of, watch, watch_as};
 use crate::support::backend::{Answer, Asked, Backend, TOKEN, healthy, unhealthy};
-use crate::support::{GUILD, SOON, Viewer, eventually, eventually_within};
+use crate::support::{GUILD, SOON, Scene, Viewer, eventually, eventually_within};
 
 /// Whose token the last stream was asked for with.
 fn voice(backend: &Backend) -> String {
     let asked = backend.asked().into_iter().rfind(|asked: &Asked| asked.target.ends_with("/stream")).unwrap();
     asked.headers["authorization"].to_str().unwrap().trim_start_matches("Bearer ").to_owned()
+}
+
+/// A gateway that asks with this token.
+async fn gateway_with_token(backend: &Backend, token: &str) -> Scene {
+    gateway_with(backend, |config| config.upstream.upstream_token = Some(Secret::new(token))).await
 }
 
 #[tokio::test]
@@ -77,10 +82,7 @@ async fn one_stream_of_many_guilds_follows_each_of_them() {
 async fn the_token_of_the_configuration_asks_for_all_if_there_is_one() {
     let backend = Backend::start().await;
     backend.lets("a-service-token", 200);
-    let gateway = gateway_with(&backend, |config| {
-        config.upstream.upstream_token = Some(guildpulse::config::Secret::new("a-service-token"));
-    })
-    .await;
+    let gateway = gateway_with_token(&backend, "a-service-token").await;
     let first = watch(&gateway).await;
     eventually("the stream is open", async || backend.streams() == 1).await;
     assert_eq!(voice(&backend), "a-service-token");
@@ -92,10 +94,7 @@ async fn the_token_of_the_configuration_asks_for_all_if_there_is_one() {
 #[tokio::test]
 async fn a_token_of_the_configuration_that_the_backend_does_not_take_is_not_made_up_for_by_those_of_viewers() {
     let backend = Backend::start().await;
-    let gateway = gateway_with(&backend, |config| {
-        config.upstream.upstream_token = Some(guildpulse::config::Secret::new("not-a-token"));
-    })
-    .await;
+    let gateway = gateway_with_token(&backend, "not-a-token").await;
     let mut viewer = watch(&gateway).await;
     let status = viewer.until_within("unknown", Duration::from_secs(15)).await;
     assert_eq!(status["reason"], "upstream_unreachable");
@@ -109,10 +108,7 @@ async fn a_token_of_the_configuration_that_the_backend_does_not_take_is_not_made
 async fn a_backend_that_puts_off_the_token_of_the_configuration_is_left_alone_however_many_watch() {
     let backend = Backend::start().await;
     backend.lets("a-service-token", 200);
-    let gateway = gateway_with(&backend, |config| {
-        config.upstream.upstream_token = Some(guildpulse::config::Secret::new("a-service-token"));
-    })
-    .await;
+    let gateway = gateway_with_token(&backend, "a-service-token").await;
     let mut viewers = Vec::new();
     for token in ["first", "second", "third"] {
         backend.lets(token, 200);

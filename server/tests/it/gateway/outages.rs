@@ -8,7 +8,16 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{gateway, watch, watch_as};
 use crate::support::backend::{Answer, Backend, TOKEN, healthy, unhealthy};
-use crate::support::{GUILD, SOON, eventually, eventually_within};
+use crate::support::{GUILD, SOON, Scene, Viewer, eventually, eventually_within};
+
+/// A viewer of each of so many guilds.
+async fn watch_all(gateway: &Scene, guilds: usize) -> Vec<Viewer> {
+    let mut viewers = Vec::new();
+    for guild in 1..=guilds {
+        viewers.push(watch_as(gateway, &guild.to_string(), TOKEN).await);
+    }
+    viewers
+}
 
 #[tokio::test]
 async fn while_the_backend_is_gone_viewers_stay_and_see_that_nobody_knows_and_then_the_truth() {
@@ -44,10 +53,7 @@ async fn a_backend_that_takes_questions_and_answers_none_is_unknown_in_time_howe
     let backend = Backend::start().await;
     backend.answers_streams(Some(Answer::of(404, "")));
     let gateway = gateway(&backend).await;
-    let mut viewers = Vec::new();
-    for guild in 1..=150 {
-        viewers.push(watch_as(&gateway, &guild.to_string(), TOKEN).await);
-    }
+    let mut viewers = watch_all(&gateway, 150).await;
     eventually("all are asked for", async || gateway.metric("guildpulse_upstream_polls_total").await >= 150).await;
     backend.hangs();
     let unknown = viewers.iter_mut().map(|viewer| viewer.until_within("unknown", Duration::from_secs(10)));
@@ -59,10 +65,7 @@ async fn a_slow_backend_is_not_taken_for_one_that_answers_nobody() {
     let backend = Backend::start().await;
     backend.answers_streams(Some(Answer::of(404, "")));
     let gateway = gateway(&backend).await;
-    let mut viewers = Vec::new();
-    for guild in 1..=250 {
-        viewers.push(watch_as(&gateway, &guild.to_string(), TOKEN).await);
-    }
+    let mut viewers = watch_all(&gateway, 250).await;
     // With 32 at once, each guild is heard every 8 s.
     backend.takes(Duration::from_secs(1));
     let time = Duration::from_secs(20);
@@ -124,10 +127,7 @@ async fn many_guilds_see_within_2_s_that_a_backend_is_back_and_do_not_storm_it_b
     backend.lets("polled", 200);
     backend.opens_no_stream_for("polled", 404);
     let _polled = watch_as(&gateway, "1000", "polled").await;
-    let mut viewers = Vec::new();
-    for guild in 1..GUILDS {
-        viewers.push(watch_as(&gateway, &guild.to_string(), TOKEN).await);
-    }
+    let mut viewers = watch_all(&gateway, GUILDS - 1).await;
     eventually("all streams are open", async || backend.streams() == GUILDS).await;
     // It goes on to answer, so that its answers can be counted.
     backend.lets(TOKEN, 502);
