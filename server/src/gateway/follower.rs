@@ -210,7 +210,7 @@ impl Follower {
             && fault.is_denial()
         {
             match &voice.right {
-                Some((_, right)) => drop(right.upgrade().map(|right| shared.judge(&right, Err(fault)))),
+                Some((_, right)) => drop(right.upgrade().map(|right| shared.judge(&right, &voice.bearer, Err(fault)))),
                 None => shared.service_denied(fault),
             }
         }

@@ -164,8 +164,9 @@ impl Gateway {
     }
 
     async fn ask_again(&self, right: Arc<Right>) {
-        let answer = self.shared.checks.ask_again(right.subject(), &right.bearer()).await;
-        self.shared.judge(&right, answer.as_ref().copied());
+        let bearer = right.bearer();
+        let answer = self.shared.checks.ask_again(right.subject(), &bearer).await;
+        self.shared.judge(&right, &bearer, answer.as_ref().copied());
     }
 
     /// Joins those who watch the guild. The first one has it followed.

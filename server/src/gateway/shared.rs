@@ -87,11 +87,11 @@ impl Shared {
         }
     }
 
-    /// Takes what the upstream has answered about a right. If that has ended, so do the streams of those who
+    /// Takes what the upstream has answered about a right, when it was asked with its token. If that has ended, so do the streams of those who
     /// had it.
-    pub(super) fn judge(&self, right: &Arc<Right>, answer: Result<(), &Fault>) {
+    pub(super) fn judge(&self, right: &Arc<Right>, bearer: &Bearer, answer: Result<(), &Fault>) {
         // Who comes back is not let in by what was true before.
-        self.checks.keep(right.subject(), &right.bearer(), answer);
+        self.checks.keep(right.subject(), bearer, answer);
         if right.judge(answer, self.board.clock().now()) {
             self.board.withdraw(right.subject());
         }
